@@ -1,0 +1,1 @@
+"""The account: what it is, what may be asked of it, what happened to it, and where the money went."""

@@ -1,0 +1,46 @@
+"""What the rules need from configuration. A Policy is a value: a change of configuration is a new one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from actors.calendar import Calendar
+
+
+class Service(StrEnum):
+    """What a terminal may ask for. A closed set: each value is also a metric label and stands in declines."""
+
+    PURCHASE = "purchase"
+    TOP_UP = "top-up"
+    BALANCE_INQUIRY = "balance-inquiry"
+    MINI_STATEMENT = "mini-statement"
+    REVERSAL = "reversal"
+
+
+class Limits(Struct, frozen=True):
+    """Amounts in minor units; 0 means no limit."""
+
+    purchase_max: int
+    day_max: int
+    top_up_max: int
+    balance_max: int
+
+
+class Terminal(Struct, frozen=True):
+    """A registered terminal: whose it is and what it may do."""
+
+    number: int
+    merchant: int
+    services: frozenset[Service]
+    open_periods: frozenset[int] | None
+    """Meal periods in which its merchant sells; None: always."""
+
+
+class Policy(Struct, frozen=True):
+    """Everything that `decide` may read besides state, command and moment."""
+
+    limits: Limits
+    terminals: dict[int, Terminal]
+    calendar: Calendar

@@ -1,0 +1,1 @@
+"""How fast the switch is, measured side by side with the limit."""

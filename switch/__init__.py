@@ -1,0 +1,1 @@
+"""What people run: gateway, embedded runtime, configuration, command line, metrics."""

@@ -1,0 +1,76 @@
+"""Response codes (ISO 8583 field 39) and the finer reason that stands beside each of them."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Code(IntEnum):
+    """Two-digit response code; docs/protocol.md says for each what a terminal does next."""
+
+    APPROVED = 0
+    DO_NOT_HONOUR = 5
+    INVALID_TRANSACTION = 12
+    INVALID_AMOUNT = 13
+    NO_SUCH_ACCOUNT = 14
+    FORMAT_ERROR = 30
+    NOT_SUPPORTED = 40
+    LOST_CARD = 41
+    INSUFFICIENT_FUNDS = 51
+    EXPIRED_CARD = 54
+    NOT_PERMITTED_TO_TERMINAL = 58
+    OVER_AMOUNT_LIMIT = 61
+    RESTRICTED_CARD = 62
+    SECURITY = 63
+    TOO_LATE = 68
+    TRY_AGAIN = 91
+    DUPLICATE = 94
+    SYSTEM_MALFUNCTION = 96
+
+
+TECHNICAL_CODES = frozenset({Code.FORMAT_ERROR, Code.SECURITY, Code.TOO_LATE, Code.TRY_AGAIN, Code.SYSTEM_MALFUNCTION})
+"""Codes that speak of the message or the switch and never of the cardholder; all others are business answers."""
+
+
+class Reason(StrEnum):
+    """The finer reason beside a code. An approval has none."""
+
+    NONE = ""
+    # 12, 13, 14
+    REVERSED = "reversed"
+    AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
+    AMOUNT_DIFFERS = "amount-differs"
+    NOT_REVERSIBLE = "not-reversible"
+    NO_ACCOUNT = "no-account"
+    NO_CARD = "no-card"
+    # 30, 40
+    UNREADABLE = "unreadable"
+    PROTOCOL_VERSION = "protocol-version"
+    # 41, 54, 62
+    CARD_LOST = "card-lost"
+    CARD_EXPIRED = "card-expired"
+    CARD_NOT_ACTIVE = "card-not-active"
+    CARD_FROZEN = "card-frozen"
+    CARD_REPLACED = "card-replaced"
+    ACCOUNT_CLOSED = "account-closed"
+    # 51, 61
+    FUNDS = "funds"
+    PURCHASE_LIMIT = "purchase-limit"
+    DAY_LIMIT = "day-limit"
+    TOP_UP_LIMIT = "top-up-limit"
+    BALANCE_LIMIT = "balance-limit"
+    # 58, 63
+    SERVICE_NOT_OFFERED = "service-not-offered"
+    OUTSIDE_HOURS = "outside-hours"
+    TERMINAL_NOT_OF_STATION = "terminal-not-of-station"
+    # 68, 91, 96
+    WAITED_TOO_LONG = "waited-too-long"
+    BUSY_SESSION = "busy-session"
+    BUSY_TERMINAL = "busy-terminal"
+    BUSY_SHARD = "busy-shard"
+    STORE_FULL = "store-full"
+    NOT_READY = "not-ready"
+    STOPPING = "stopping"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    # 94
+    CONTENT_DIFFERS = "content-differs"
