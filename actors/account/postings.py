@@ -1,0 +1,81 @@
+"""Where the money of an event went: double entries between named ledger accounts, and the day's totals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from actors.account.events import Event, Opened, Purchased, Reversed, ToppedUp
+from actors.account.state import Account
+from actors.ledger import PURSES, LedgerAccount
+from actors.policy import Service
+from actors.totals import TotalsKey
+
+Posting = tuple[LedgerAccount, int]
+"""A change of one ledger account in minor units; the postings of an event sum to zero."""
+
+Booking = tuple[TotalsKey | None, int, tuple[Posting, ...]]
+"""Which total it counts in (None: in no terminal's), with what amount, and its postings. A reversal counts on its own day,
+as the reversal of what it reversed."""
+
+MERCHANTS: Final = "merchant"
+CHANNELS: Final = "channel"
+SUSPENSE: Final[LedgerAccount] = ("suspense", 0)
+OPENING: Final[LedgerAccount] = ("opening", 0)
+MAIN_PURSE: Final[LedgerAccount] = (PURSES, 0)
+
+_PURCHASE: Final = Service.PURCHASE.value
+_TOP_UP: Final = Service.TOP_UP.value
+_REVERSAL_OF: Final = f"{Service.REVERSAL.value}-of-"
+
+
+def gained(before: Account, after: Account) -> int:
+    """By how much the money in the account's purses grew, in minor units."""
+    return sum(after.purses) - sum(before.purses)
+
+
+def _book_purchase(event: Purchased) -> Booking:
+    amount = event.amount
+    return (
+        (event.business_day, event.merchant, event.terminal, _PURCHASE, event.period),
+        amount,
+        ((MAIN_PURSE, -amount), ((MERCHANTS, event.merchant), amount)),
+    )
+
+
+def _book_top_up(event: ToppedUp) -> Booking:
+    amount = event.amount
+    return (
+        (event.business_day, event.merchant, event.terminal, _TOP_UP, event.period),
+        amount,
+        ((MAIN_PURSE, amount), ((CHANNELS, event.channel), -amount)),
+    )
+
+
+def _book_reversal(event: Reversed) -> Booking:
+    totals = (event.business_day, event.merchant, event.terminal, _REVERSAL_OF + event.service, event.period)
+    returned = (MAIN_PURSE, event.returned[0])
+    if event.service == _PURCHASE:
+        return totals, event.amount, (returned, ((MERCHANTS, event.original_merchant), -event.amount))
+    back = ((CHANNELS, event.channel), event.amount)
+    owed = (SUSPENSE, -event.shortfall)
+    return totals, event.amount, (returned, back, owed) if event.shortfall else (returned, back)
+
+
+def _book_opening(event: Opened) -> Booking:
+    return None, 0, ((MAIN_PURSE, event.balances[0]), (OPENING, -event.balances[0]))
+
+
+BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
+    Purchased: _book_purchase,
+    ToppedUp: _book_top_up,
+    Reversed: _book_reversal,
+    Opened: _book_opening,
+}
+"""By event: where its money is booked; an event that is not here moved nothing."""
+
+
+def postings(event: Event) -> tuple[Posting, ...]:
+    """The double entry of an event: changes that sum to zero."""
+    book = BOOK.get(type(event))
+    return book(event)[2] if book else ()

@@ -1,0 +1,69 @@
+"""What a shard knows of a kind of actor: one row of functions. A kind is modules and such a row, nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from actors.calendar import Moment
+from actors.ledger import LedgerAccount
+from actors.policy import Policy
+from actors.totals import TotalsKey
+
+
+class State(Protocol):
+    """An actor's immutable state."""
+
+    @property
+    def number(self) -> str:
+        """Which actor it is."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Journal position of its last event; 0 before its first."""
+        ...
+
+
+class Kind(NamedTuple):
+    """A row a kind. Requests are wire messages with `terminal`, `stan`, `wait_ms` and `account`; events have `account`,
+    `time_us` and `previous`. The tables are by type of request or event.
+    """
+
+    state_type: Any
+    event_type: Any
+    new: Callable[[str], Any]
+    """(number) → state before the first event."""
+
+    decide: Mapping[type, Callable[[Any, Any, Any, Moment, Policy, int], Any]]
+    """(state, request, event that settles the named original or None, moment, policy, authorization) → event.
+
+    A request that is not in this table is an inquiry: it is answered without an effect.
+    """
+
+    apply: Mapping[type, Callable[[Any, Any, int], Any]]
+    """(state, event, its position) → state."""
+
+    answer: Mapping[type, Callable[[Any], Any]]
+    """(event) → reply."""
+
+    answer_repeat: Callable[[Any, Any], Any]
+    """(event that settled it, request) → reply."""
+
+    concerns: Callable[[Any], tuple[tuple[int, int], ...]]
+    """(event) → the (terminal, stan) pairs that came to it."""
+
+    original_of: Mapping[type, Callable[[Any], tuple[int, int]]]
+    """(request) → the (terminal, stan) it names besides its own; absent if its type names none."""
+
+    events_wanted: Callable[[Any], int]
+    """(inquiry) → how many of the actor's newest events its answer needs."""
+
+    inquire: Callable[[Any, Any, Sequence[Any], Moment, Policy], Any]
+    """(state, inquiry, newest events, moment, policy) → reply."""
+
+    gained: Callable[[Any, Any], int]
+    """(state before, state after) → by how many minor units its holdings grew."""
+
+    book: Mapping[type, Callable[[Any], tuple[TotalsKey | None, int, tuple[tuple[LedgerAccount, int], ...]]]]
+    """(event) → (totals key or None, amount, ((ledger account, change), ...) that sum to zero); absent if no money moved."""

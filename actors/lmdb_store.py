@@ -1,0 +1,196 @@
+"""The store on disk: one LMDB environment for each shard. The only module that knows LMDB.
+
+Three sub-databases: `journal` (last position of a batch, 8 bytes big-endian → batch), `rows` (snapshots), and `meta`
+(one row: what made this folder). Every commit is synchronous: it has returned only when its data is on the disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import lmdb
+import msgspec
+from msgspec import Struct
+
+from actors.store import (
+    CommitBrokenError,
+    CommitRefusedError,
+    Row,
+    StoredBatch,
+    StoreFormatError,
+    StoreLockedError,
+    Usage,
+)
+
+FORMAT: Final = 1
+"""Of a data folder. Raised when older software could misread it."""
+
+MAP_BYTES: Final = 64 << 30
+"""Address space, not disk: the file grows as it fills. A year of a university of 30,000 cards (22 million events of about
+170 bytes when every one is committed alone) is about 4 GB."""
+
+_POSITION_BYTES: Final = 8
+_META_KEY: Final = b"made"
+_LOCK_FILE: Final = "writer.lock"
+
+
+class Made(Struct, frozen=True):
+    """What a data folder says of itself."""
+
+    format: int
+    shard: int
+    shards: int
+
+
+class LmdbStore:
+    """See actors.store.Store for what is promised."""
+
+    def __init__(self, environment: Any, lock_file: int | None, made: Made) -> None:
+        """Use `create`, `open` or `open_read_only`."""
+        self._environment = environment
+        self._lock_file = lock_file
+        self._journal = environment.open_db(b"journal", create=False)
+        self._rows = environment.open_db(b"rows", create=False)
+        self.made = made
+
+    @classmethod
+    def create(cls, folder: Path, *, shard: int = 0, shards: int = 1) -> None:
+        """Make an empty store in `folder`; one that is there already is left as it is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_file = _lock(folder)
+        try:
+            with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3) as environment:
+                with environment.begin(write=True) as transaction:
+                    for name in (b"journal", b"rows"):
+                        environment.open_db(name, txn=transaction)
+                    meta = environment.open_db(b"meta", txn=transaction)
+                    made = msgspec.msgpack.encode(Made(FORMAT, shard, shards))
+                    transaction.put(_META_KEY, made, db=meta, overwrite=False)
+        finally:
+            os.close(lock_file)
+
+    @classmethod
+    def open(cls, folder: Path, *, map_bytes: int = MAP_BYTES) -> LmdbStore:
+        """The store for reading and writing. Raises StoreLockedError or StoreFormatError."""
+        _check_exists(folder)
+        lock_file = _lock(folder)
+        try:
+            environment = lmdb.open(
+                str(folder), map_size=map_bytes, max_dbs=3, sync=True, metasync=True, readahead=False, meminit=False
+            )
+            return cls(environment, lock_file, _read_made(environment, folder))
+        except lmdb.Error as error:
+            os.close(lock_file)
+            raise StoreFormatError(f"{folder}: not a usable LMDB environment: {error}") from error
+        except BaseException:
+            os.close(lock_file)
+            raise
+
+    @classmethod
+    def open_read_only(cls, folder: Path) -> LmdbStore:
+        """The store for reading only, also beside a process that writes it. Raises StoreFormatError."""
+        _check_exists(folder)
+        try:
+            environment = lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3, readonly=True, readahead=False)
+        except lmdb.Error as error:
+            raise StoreFormatError(f"{folder}: not a usable LMDB environment: {error}") from error
+        return cls(environment, None, _read_made(environment, folder))
+
+    def commit(self, batch: StoredBatch | None, rows: Sequence[Row]) -> None:
+        """See Store.commit."""
+        try:
+            with self._environment.begin(write=True) as transaction:
+                if batch is not None:
+                    key = batch.last_position.to_bytes(_POSITION_BYTES, "big")
+                    appended = transaction.put(key, batch.value, db=self._journal, append=True)
+                    assert appended, "the journal only grows"
+                if rows:
+                    with transaction.cursor(self._rows) as cursor:
+                        cursor.putmulti(rows)
+        except (lmdb.MapFullError, lmdb.DiskError) as error:
+            # Both happen before LMDB writes its meta page: the transaction is gone as if it had never been.
+            raise CommitRefusedError(f"no space: {error}") from error
+        except lmdb.Error as error:
+            raise CommitBrokenError(str(error)) from error
+
+    def row(self, key: bytes) -> bytes | None:
+        """See Store.row."""
+        with self._environment.begin(db=self._rows) as transaction:
+            value: bytes | None = transaction.get(key)
+            return value
+
+    def rows(self, prefix: bytes, start: bytes = b"") -> Iterator[Row]:
+        """See Store.rows."""
+        with self._environment.begin(db=self._rows) as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(max(prefix, start))
+            while found and cursor.key().startswith(prefix):
+                yield cursor.item()
+                found = cursor.next()
+
+    def batch_holding(self, position: int) -> StoredBatch | None:
+        """See Store.batch_holding."""
+        return next(self.batches(position), None)
+
+    def batches(self, position: int) -> Iterator[StoredBatch]:
+        """See Store.batches."""
+        with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(position.to_bytes(_POSITION_BYTES, "big"))
+            while found:
+                yield StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
+                found = cursor.next()
+
+    def last_batch(self) -> StoredBatch | None:
+        """See Store.last_batch."""
+        with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
+            if not cursor.last():
+                return None
+            return StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
+
+    def usage(self) -> Usage:
+        """See Store.usage. Pages that were used once count, though LMDB will use them again."""
+        info = self._environment.info()
+        page_bytes = self._environment.stat()["psize"]
+        return Usage((info["last_pgno"] + 1) * page_bytes, info["map_size"])
+
+    def close(self) -> None:
+        """See Store.close."""
+        self._environment.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+
+def _check_exists(folder: Path) -> None:
+    if not (folder / "data.mdb").exists():
+        raise StoreFormatError(f"{folder}: no data here; `tapswitch import` makes a data folder")
+
+
+def _lock(folder: Path) -> int:
+    """Keep a second writer out, for as long as this descriptor is open: the kernel drops it with the process."""
+    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreLockedError(f"{folder}: another process is writing to this data folder; stop it first") from error
+    return descriptor
+
+
+def _read_made(environment: Any, folder: Path) -> Made:
+    try:
+        meta = environment.open_db(b"meta", create=False)
+        with environment.begin(db=meta) as transaction:
+            made = msgspec.msgpack.decode(transaction.get(_META_KEY), type=Made)
+    except (lmdb.Error, msgspec.MsgspecError, TypeError) as error:
+        environment.close()
+        raise StoreFormatError(f"{folder}: this is not a data folder of tapswitch: {error}") from error
+    if made.format > FORMAT:
+        environment.close()
+        raise StoreFormatError(
+            f"{folder}: data format {made.format} is newer than this software's {FORMAT}; use the newer tapswitch"
+        )
+    return made

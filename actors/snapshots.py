@@ -1,0 +1,111 @@
+"""Snapshot rows: what they are called in the store, and how they are written and read.
+
+    a slot(2) number        an actor's state            t terminal(4)          its highest STAN
+    d day(4) terminal(4)    a terminal's day            l                      the ledger, and where a replay begins
+
+Integers in keys are big-endian. Actors of one slot lie side by side. Snapshots can always be rebuilt from the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from actors.ledger import Ledger
+from actors.placement import slot_of
+from actors.store import Row, Store
+from actors.totals import Sums, TotalsKey
+
+_ACTOR: Final = b"a"
+_TERMINAL: Final = b"t"
+_DAY: Final = b"d"
+_LEDGER: Final = b"l"
+
+State = TypeVar("State")
+
+
+class LedgerSnapshot(Struct, array_like=True, frozen=True):
+    """The ledger as of `position`. A replay begins at `replay_from`: every other row has all events before that."""
+
+    position: int
+    replay_from: int
+    held: int
+    balances: list[tuple[str, int, int]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_ledger_decoder = msgspec.msgpack.Decoder(LedgerSnapshot)
+_day_decoder = msgspec.msgpack.Decoder(list[tuple[TotalsKey, Sums]])
+_int_decoder = msgspec.msgpack.Decoder(int)
+
+
+def _terminal_key(terminal: int) -> bytes:
+    return _TERMINAL + terminal.to_bytes(4, "big")
+
+
+def _day_key(business_day: int, terminal: int) -> bytes:
+    return _DAY + business_day.to_bytes(4, "big") + terminal.to_bytes(4, "big")
+
+
+class Snapshots(Generic[State]):
+    """Rows of a store as values, for actors of one kind."""
+
+    def __init__(self, store: Store, state_type: Any) -> None:
+        self._store = store
+        self._state_decoder = msgspec.msgpack.Decoder(state_type)
+
+    def actor(self, number: str) -> State | None:
+        """An actor's state, or None if it has no snapshot."""
+        key = _ACTOR + slot_of(number).to_bytes(2, "big") + number.encode()
+        value = self._store.row(key)
+        return self._state_decoder.decode(value) if value is not None else None
+
+    def actors(self) -> Iterator[State]:
+        """Every stored state, slot by slot."""
+        for _, value in self._store.rows(_ACTOR):
+            yield self._state_decoder.decode(value)
+
+    def highest_stans(self) -> dict[int, int]:
+        """Highest STAN by terminal."""
+        return {
+            int.from_bytes(key[1:], "big"): _int_decoder.decode(value) for key, value in self._store.rows(_TERMINAL)
+        }
+
+    def day(self, business_day: int, terminal: int) -> dict[TotalsKey, Sums]:
+        """A terminal's stored day; empty if none is stored."""
+        value = self._store.row(_day_key(business_day, terminal))
+        return dict(_day_decoder.decode(value)) if value is not None else {}
+
+    def days(self) -> Iterator[dict[TotalsKey, Sums]]:
+        """Every stored terminal's day."""
+        for _, value in self._store.rows(_DAY):
+            yield dict(_day_decoder.decode(value))
+
+    def ledger(self) -> LedgerSnapshot:
+        """The stored ledger, or an empty one if there is none yet."""
+        value = self._store.row(_LEDGER)
+        return _ledger_decoder.decode(value) if value is not None else LedgerSnapshot(0, 1, 0, [])
+
+
+def actor_row(slot: int, number: str, state: Any) -> Row:
+    """The row of an actor's state."""
+    return _ACTOR + slot.to_bytes(2, "big") + number.encode(), _encoder.encode(state)
+
+
+def terminal_row(terminal: int, highest_stan: int) -> Row:
+    """The row of a terminal's highest STAN."""
+    return _terminal_key(terminal), _encoder.encode(highest_stan)
+
+
+def day_row(business_day: int, terminal: int, totals: dict[TotalsKey, Sums]) -> Row:
+    """The row of a terminal's day."""
+    return _day_key(business_day, terminal), _encoder.encode(list(totals.items()))
+
+
+def ledger_row(position: int, replay_from: int, ledger: Ledger) -> Row:
+    """The row of the ledger."""
+    balances = [(name, number, balance) for (name, number), balance in ledger.balances.items()]
+    return _LEDGER, _encoder.encode(LedgerSnapshot(position, replay_from, ledger.held, balances))

@@ -1,0 +1,140 @@
+"""The auditor as its users see it: tell it what was sent and what came back; it says what was wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from simulators.accounts import Card
+from simulators.auditor.findings import Fault, Finding
+from simulators.auditor.history import AccountHistory
+from simulators.auditor.world import Key, Rules, is_recorded, key_of, service_of
+from wire.codes import TECHNICAL_CODES, Code, Reason
+from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statement
+
+FINDINGS_KEPT = 1_000
+NO_EFFECT_CODES = frozenset({Code.TRY_AGAIN, Code.TOO_LATE, Code.FORMAT_ERROR, Code.SECURITY})
+"""They speak of one copy, which no actor decided."""
+
+Counts = Counter[tuple[str, Code]]
+"""Decisions by (service, code)."""
+
+
+def is_decided(reply: AccountReply | Rejected) -> bool:
+    """Whether an actor decided: the terminal can end its request."""
+    return isinstance(reply, Statement) or (isinstance(reply, Answer) and reply.code not in TECHNICAL_CODES)
+
+
+class Auditor:
+    """Judges one switch from a known beginning. Pure: no I/O, no clock. Not for use from several threads."""
+
+    def __init__(self, cards: Iterable[Card], rules: Rules) -> None:
+        """`cards` with the balances that they have before the first request."""
+        self._histories = {card.account: AccountHistory(card, rules) for card in cards}
+        self._answers: dict[Key, Answer] = {}
+        self._authorizations: dict[int, Key] = {}
+        self._inquiries_unanswered: Counter[str] = Counter()
+        self._undecided: dict[Key, str] = {}
+        self.counts: Counts = Counter()
+        self.faults: Counter[Fault] = Counter()
+        self.findings: list[Finding] = []
+        """The first FINDINGS_KEPT of them; `faults` counts all."""
+
+    def record_sent(self, request: AccountRequest) -> None:
+        """A copy of `request` was handed to the network: call this before any reply to it can come."""
+        self._histories[request.account].sent(request)
+        if not is_recorded(request):
+            self._inquiries_unanswered[service_of(request)] += 1
+        elif key_of(request) not in self._answers:
+            self._undecided[key_of(request)] = service_of(request)
+
+    def judge(self, request: AccountRequest, reply: AccountReply | Rejected) -> Finding | None:
+        """`reply` came for `request`. Returns what is wrong with it, if anything; it is also kept."""
+        if not is_recorded(request):
+            self._inquiries_unanswered[service_of(request)] -= 1
+        finding = self._judge(request, reply)
+        return None if finding is None else self._keep(finding)
+
+    def judge_balance(self, account: str, balance: int) -> Finding | None:
+        """`account` was seen to hold `balance` minor units, by other means than a request recorded here."""
+        finding = self._histories[account].balance_found(balance)
+        return None if finding is None else self._keep(finding)
+
+    def report_unasked(self, terminal: int, stan: int) -> Finding:
+        """A reply came that no request had asked for."""
+        return self._keep(Finding(Fault.UNASKED_REPLY, "", terminal, stan, "no such request was sent"))
+
+    def finish(self) -> None:
+        """Nothing more will come: whatever is still open is a fault, since a terminal ends what it began."""
+        for account, history in self._histories.items():
+            for request in history.unresolved():
+                text = f"nobody knows whether this {service_of(request)} happened"
+                self._keep(Finding(Fault.UNRESOLVED, account, request.terminal, request.stan, text))
+
+    def counts_agree(self, counted: Mapping[tuple[str, Code], int]) -> bool:
+        """Whether `counted`, the switch's own decisions, can be what was seen. Exact where every answer came."""
+        margin = self._inquiries_unanswered + Counter(self._undecided.values())
+        for service, code in {*counted, *self.counts}:
+            if code not in TECHNICAL_CODES:
+                margin[service] -= counted.get((service, code), 0) - self.counts[service, code]
+                if counted.get((service, code), 0) < self.counts[service, code]:
+                    return False
+        return all(left >= 0 for left in margin.values())
+
+    def _judge(self, request: AccountRequest, reply: AccountReply | Rejected) -> Finding | None:
+        history = self._histories[request.account]
+        if isinstance(reply, Statement):
+            self.counts[service_of(request), Code.APPROVED] += 1
+            return history.decided(request, reply)
+        if reply.code in NO_EFFECT_CODES:
+            history.without_effect(request)
+            return _refusal(request, reply)
+        if isinstance(reply, Rejected) or reply.code is Code.SYSTEM_MALFUNCTION:
+            return None
+        if not is_recorded(request):
+            self.counts[service_of(request), reply.code] += 1
+            return history.decided(request, reply)
+        return self._changed(request, reply) or self._first_answer(request, reply, history)
+
+    def _first_answer(self, request: AccountRequest, reply: Answer, history: AccountHistory) -> Finding | None:
+        key = key_of(request)
+        final = reply.code is not Code.DUPLICATE and reply.reason is not Reason.REVERSED
+        if final and key not in self._answers:
+            self._answers[key] = reply
+            self._undecided.pop(key, None)
+            self.counts[service_of(request), reply.code] += 1
+        finding = history.decided(request, reply)
+        owner = self._authorizations.setdefault(reply.authorization, key) if reply.authorization else key
+        if owner == key or finding is not None:
+            return finding
+        text = f"authorization {reply.authorization} was given to terminal {owner[0]}, STAN {owner[1]} before"
+        return Finding(Fault.AUTHORIZATION_REUSED, request.account, *key, text)
+
+    def _changed(self, request: AccountRequest, reply: Answer) -> Finding | None:
+        """A repeat must say what was said first, word for word, unless it was reversed or is another request."""
+        first = self._answers.get(key_of(request))
+        if first is None or reply == first or reply.reason in {Reason.REVERSED, Reason.CONTENT_DIFFERS}:
+            return None
+        again = reply.authorization not in {0, first.authorization} and first.authorization != 0
+        if again and reply.balances != first.balances:
+            # A second authorization moved money again; the history follows the switch from here.
+            self._histories[request.account].balance_found(reply.balances[0])
+        text = f"first answered {first}, then {reply}"
+        fault = Fault.DOUBLED if again else Fault.CHANGED_ANSWER
+        return Finding(fault, request.account, request.terminal, request.stan, text)
+
+    def _keep(self, finding: Finding) -> Finding:
+        self.faults[finding.fault] += 1
+        if len(self.findings) < FINDINGS_KEPT:
+            self.findings.append(finding)
+        return finding
+
+
+def _refusal(request: AccountRequest, reply: Answer | Rejected) -> Finding | None:
+    """30 and 63 are answers to mistakes that a simulated terminal does not make."""
+    if reply.code is Code.FORMAT_ERROR:
+        text = reply.explanation if isinstance(reply, Rejected) else reply.reason.value
+        return Finding(Fault.UNREADABLE_TO_SWITCH, request.account, request.terminal, request.stan, text)
+    if reply.code is Code.SECURITY:
+        return Finding(Fault.REFUSED_TO_STATION, request.account, request.terminal, request.stan, reply.reason.value)
+    return None

@@ -1,0 +1,199 @@
+"""What one account has been asked and has answered, as the set of worlds that explain it.
+
+This is the search for a linearization, done as answers come: an answer keeps the worlds in which its request could
+have been answered so, after any of the still unanswered requests happened, in any order. No world left: a fault.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from simulators.accounts import Card
+from simulators.auditor.findings import Fault, Finding
+from simulators.auditor.world import Decision, Key, Outcome, Rules, World, is_recorded, key_of, outcomes
+from simulators.money import format_yuan
+from wire.codes import Code
+from wire.messages import AccountReply, AccountRequest, Purchase, Reversal, Statement, TopUp
+
+
+class AccountHistory:
+    """One account's. `effects` are the acknowledged changes of its balance, in minor units, oldest first."""
+
+    __slots__ = ("_card", "_open", "_rules", "effects", "worlds")
+
+    def __init__(self, card: Card, rules: Rules) -> None:
+        self._card = card
+        self._rules = rules
+        self._open: Counter[AccountRequest] = Counter()
+        self.worlds = [World(card.balance, 0, {})]
+        self.effects: dict[Key, int] = {}
+
+    def sent(self, request: AccountRequest) -> None:
+        """A copy of `request` left; from now on it may happen."""
+        if is_recorded(request):
+            self._open[request] += 1
+
+    def without_effect(self, request: AccountRequest) -> None:
+        """A reply said that one copy of `request` did nothing and will not."""
+        self._open[request] -= 1
+        if self._open[request] <= 0:
+            del self._open[request]
+            key = key_of(request)
+            undecided = [world for world in self.worlds if key not in world.decided]
+            self.worlds = undecided or self.worlds
+
+    def decided(self, request: AccountRequest, reply: AccountReply) -> Finding | None:
+        """A reply said what was decided. The finding if no world explains it; the history then follows the switch."""
+        possible = self._reachable(key_of(request))
+        explained = _distinct(
+            after
+            for world in possible
+            for after, outcome in outcomes(world, request, self._card, self._rules)
+            if _agrees(outcome, reply)
+        )
+        finding = None
+        if explained:
+            self.worlds = explained
+        else:
+            finding = self._explain(request, reply, possible)
+            self.worlds = [self._follow(self.worlds[0], request, reply)]
+        if change := self._effect(request):
+            self.effects.setdefault(key_of(request), change)
+        self._close_decided()
+        return finding
+
+    def balance_found(self, balance: int) -> Finding | None:
+        """The account's balance was seen from outside, such as in a restarted switch."""
+        possible = self._reachable(None)
+        matching = [world for world in possible if world.balance == balance]
+        if matching:
+            self.worlds = matching
+            return None
+        finding = self._money_fault(0, 0, balance, possible) or Finding(
+            Fault.WRONG_BALANCE, self._card.account, 0, 0, _balances(balance, possible)
+        )
+        self.worlds = [World(balance, self.worlds[0].spent, self.worlds[0].decided)]
+        return finding
+
+    def unresolved(self) -> list[AccountRequest]:
+        """Requests of which nobody knows whether they happened."""
+        return list(self._open)
+
+    def _reachable(self, besides: Key | None) -> list[World]:
+        """The worlds as they are, and after any sequence of the open requests other than `besides`."""
+        others = [request for request in self._open if key_of(request) != besides]
+        reached = list(self.worlds)
+        if others:
+            for world in reached:  # it grows while it is walked
+                for request in others:
+                    if key_of(request) not in world.decided:
+                        after_each = outcomes(world, request, self._card, self._rules)
+                        reached.extend(after for after, _ in after_each if after not in reached)
+        return reached
+
+    def _close_decided(self) -> None:
+        """What every world has decided can have no further effect."""
+        for request in [*self._open]:
+            if all(key_of(request) in world.decided for world in self.worlds):
+                del self._open[request]
+
+    def _effect(self, request: AccountRequest) -> int:
+        """The acknowledged change of a request whose answer was just judged; 0 if it has none."""
+        decision = self.worlds[0].decided.get(key_of(request)) if is_recorded(request) else None
+        return decision.outcome.change if decision is not None and decision.outcome is not None else 0
+
+    def _claimed_change(self, request: AccountRequest, reply: AccountReply) -> int:
+        """By how much the reply says, or implies, that it changed the balance."""
+        if isinstance(reply, Statement) or reply.authorization == 0:
+            return 0
+        match request:
+            case Purchase():
+                return -request.amount
+            case TopUp():
+                return request.amount
+            case Reversal():
+                return -self.effects.get((request.original_terminal, request.original_stan), 0)
+            case _:
+                return 0
+
+    def _follow(self, world: World, request: AccountRequest, reply: AccountReply) -> World:
+        """The world that the switch claims, so that one fault is reported once."""
+        balance = reply.balances[0] if reply.balances else world.balance
+        if isinstance(reply, Statement) or not is_recorded(request):
+            return World(balance, world.spent, world.decided)
+        change = self._claimed_change(request, reply)
+        outcome = Outcome(reply.code, reply.reason, change, balance, reply.paid, reply.authorization != 0)
+        decided = {**world.decided, key_of(request): Decision(request, outcome)}
+        if isinstance(request, Reversal) and reply.code is Code.APPROVED:
+            original = request.original_terminal, request.original_stan
+            decided[original] = decided.get(original, Decision(None, None))._replace(is_reversed=True)
+        spent = world.spent - change if isinstance(request, Purchase) else world.spent
+        return World(balance, spent, decided)
+
+    def _explain(self, request: AccountRequest, reply: AccountReply, possible: list[World]) -> Finding:
+        terminal, stan = key_of(request)
+        if reply.balances:
+            before = reply.balances[0] - self._claimed_change(request, reply)
+            finding = self._money_fault(terminal, stan, before, possible)
+            if finding is not None:
+                return finding
+        expected = [
+            outcome for world in possible for _, outcome in outcomes(world, request, self._card, self._rules)
+        ]
+        code = Code.APPROVED if isinstance(reply, Statement) else reply.code
+        fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
+        texts = sorted({_describe(outcome.code, outcome.reason, outcome.balance) for outcome in expected})
+        explanation = f"answered {_describe_reply(reply)}; expected {' or '.join(texts)}"
+        return Finding(fault, self._card.account, terminal, stan, explanation)
+
+    def _money_fault(self, terminal: int, stan: int, found: int, possible: list[World]) -> Finding | None:
+        """Whether exactly one acknowledged effect, missing or counted again, explains the balance `found`."""
+        balances = {world.balance for world in possible}
+        if found in balances:
+            return None
+        for (at_terminal, at_stan), change in reversed(self.effects.items()):
+            for fault, expected in ((Fault.LOST, found + change), (Fault.DOUBLED, found - change)):
+                if change and expected in balances:
+                    which = f"the acknowledged {format_yuan(change)} of terminal {at_terminal}, STAN {at_stan}"
+                    said = "is missing" if fault is Fault.LOST else "counts twice"
+                    text = f"{which} {said}: balance {format_yuan(found)} instead of {format_yuan(expected)}"
+                    return Finding(fault, self._card.account, terminal or at_terminal, stan or at_stan, text)
+        return None
+
+
+def _distinct(worlds: Iterable[World]) -> list[World]:
+    kept: list[World] = []
+    for world in worlds:
+        if world not in kept:
+            kept.append(world)
+    return kept
+
+
+def _agrees(outcome: Outcome, reply: AccountReply) -> bool:
+    if outcome.balance is not None and reply.balances != (outcome.balance,):
+        return False
+    if isinstance(reply, Statement):
+        return outcome.code is Code.APPROVED
+    return (
+        outcome.code is reply.code
+        and outcome.reason is reply.reason
+        and outcome.paid == reply.paid
+        and outcome.authorized == (reply.authorization != 0)
+    )
+
+
+def _balances(found: int, possible: Iterable[World]) -> str:
+    expected = sorted({world.balance for world in possible})
+    return f"balance {format_yuan(found)}; expected {' or '.join(map(format_yuan, expected))}"
+
+
+def _describe(code: Code, reason: str, balance: int | None) -> str:
+    return f"{code:02d} {reason}".strip() + ("" if balance is None else f" with balance {format_yuan(balance)}")
+
+
+def _describe_reply(reply: AccountReply) -> str:
+    balance = reply.balances[0] if reply.balances else None
+    if isinstance(reply, Statement):
+        return _describe(Code.APPROVED, "", balance)
+    return f"{_describe(reply.code, reply.reason, balance)}, paid {reply.paid}, authorization {reply.authorization}"

@@ -1,0 +1,160 @@
+"""What a simulator has to know of a campus: its terminals, which station speaks for them with which key, the limits.
+
+Reads campus.toml and the secrets.toml beside it. Everything else in them is the switch's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from simulators.bad_input import BadInputError
+from simulators.money import parse_yuan
+from wire.noise import KEY_BYTES
+
+SECRETS_NAME = "secrets.toml"
+
+_ACCOUNT_SERVICES = frozenset({"reversal", "balance-inquiry", "mini-statement"})
+_SELLS = _ACCOUNT_SERVICES | {"purchase"}
+SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
+    "canteen": _SELLS,
+    "shop": _SELLS,
+    "bath": _SELLS,
+    "charger": _SELLS,
+    "top-up": _ACCOUNT_SERVICES | {"top-up"},
+    "kiosk": frozenset({"balance-inquiry", "mini-statement"}),
+    "gate": frozenset({"balance-inquiry"}),
+}
+
+T = TypeVar("T")
+
+
+class Limits(Struct, frozen=True):
+    """In minor units; 0 means no limit."""
+
+    purchase_max: int = 0
+    day_max: int = 0
+    top_up_max: int = 0
+    balance_max: int = 0
+
+
+class Terminal(Struct, frozen=True):
+    """One terminal: who connects for it, whose it is, and what it may ask."""
+
+    number: int
+    station: str
+    merchant: int
+    services: frozenset[str]
+    keeps_hours: bool = False
+    """Whether its merchant sells in some meal periods only."""
+
+
+class StationKey(Struct, frozen=True):
+    """The key with the highest number that a station holds."""
+
+    number: int
+    key: bytes
+
+
+class Campus(Struct, frozen=True):
+    """The parts of a campus that terminals see."""
+
+    name: str
+    time_zone: str
+    limits: Limits
+    terminals: dict[int, Terminal]
+    keys: dict[str, StationKey]
+
+
+class _CampusSection(Struct):
+    name: str
+    time_zone: str = "Asia/Shanghai"
+
+
+class _LimitsSection(Struct):
+    purchase_max: str = "0.00"
+    day_max: str = "0.00"
+    top_up_max: str = "0.00"
+    balance_max: str = "0.00"
+
+
+class _Merchant(Struct):
+    number: int
+    open: list[str] | None = None
+
+
+class _TerminalRun(Struct):
+    numbers: str
+    station: str
+    merchant: int
+    kind: str
+
+
+class _CampusFile(Struct):
+    campus: _CampusSection
+    limits: _LimitsSection
+    merchants: list[_Merchant]
+    terminals: list[_TerminalRun]
+
+
+class _SecretsFile(Struct):
+    stations: dict[str, dict[str, str]]
+
+
+def read_campus(path: Path) -> Campus:
+    """The campus of `path` with the keys beside it. Raises BadInputError."""
+    file = _decode(path, _CampusFile)
+    secrets = path.with_name(SECRETS_NAME)
+    keys = {
+        name: _newest_key(secrets, name, numbered) for name, numbered in _decode(secrets, _SecretsFile).stations.items()
+    }
+    keeps_hours = {merchant.number for merchant in file.merchants if merchant.open is not None}
+    terminals: dict[int, Terminal] = {}
+    for run in file.terminals:
+        services = SERVICES_BY_KIND.get(run.kind)
+        if services is None:
+            raise BadInputError(f"{path}: terminals.kind {run.kind!r} is not one of {', '.join(SERVICES_BY_KIND)}")
+        for number in _numbers(path, run.numbers):
+            terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours)
+    return Campus(file.campus.name, file.campus.time_zone, _limits(path, file.limits), terminals, keys)
+
+
+def _decode(path: Path, shape: type[T]) -> T:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=shape)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadInputError(f"{path}: {error}") from error
+
+
+def _limits(path: Path, section: _LimitsSection) -> Limits:
+    amounts: dict[str, int] = {}
+    for name, text in msgspec.structs.asdict(section).items():
+        try:
+            amounts[name] = parse_yuan(text)
+        except ValueError as error:
+            raise BadInputError(f"{path}: limits.{name}: {error}") from error
+    return Limits(**amounts)
+
+
+def _numbers(path: Path, text: str) -> range:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise BadInputError(f"{path}: terminals.numbers {text!r} is neither a number nor a run like 1001-1024")
+    return range(int(first), int(last or first) + 1)
+
+
+def _newest_key(path: Path, station: str, numbered: dict[str, Any]) -> StationKey:
+    try:
+        number = max(int(text) for text in numbered)
+        key = bytes.fromhex(numbered[str(number)])
+    except (ValueError, KeyError) as error:
+        raise BadInputError(f"{path}: stations.{station}: expected `1 = \"64 hex characters\"`") from error
+    if len(key) != KEY_BYTES:
+        raise BadInputError(f"{path}: stations.{station}.{number}: a key of {len(key)} bytes, expected {KEY_BYTES}")
+    return StationKey(number, key)

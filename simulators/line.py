@@ -1,0 +1,99 @@
+"""The line between terminals and the switch: one question at a time for each (terminal, STAN), all shown to the auditor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from simulators.auditor.auditor import Auditor, is_decided
+from simulators.auditor.world import Key, key_of
+from simulators.station import Station
+from wire.messages import AccountReply, AccountRequest, Rejected
+
+WAIT_MS = 2_000
+"""What a request says that its terminal will still wait."""
+
+TIME_OUT_SECONDS = 2.5
+"""What a terminal really waits: longer than it says, so that the switch's own "too late" can still reach it."""
+
+AnyReply = AccountReply | Rejected
+OnDecided = Callable[[AnyReply, float], None]
+"""Told the first decided answer, and the event loop's time at which it came."""
+
+
+class _Question:
+    __slots__ = ("copies", "drops", "on_decided", "reply", "request")
+
+    def __init__(self, request: AccountRequest) -> None:
+        self.request = request
+        self.copies = 0
+        self.drops = False
+        self.reply: asyncio.Future[AnyReply] | None = None
+        self.on_decided: OnDecided | None = None
+
+
+class Line:
+    """Shared by all terminals of a fleet."""
+
+    def __init__(self, auditor: Auditor, time_out_seconds: float = TIME_OUT_SECONDS) -> None:
+        self._auditor = auditor
+        self._time_out = time_out_seconds
+        self._questions: dict[Key, _Question] = {}
+        self.copies_sent = 0
+        self.time_outs = 0
+
+    async def ask(
+        self,
+        station: Station,
+        request: AccountRequest,
+        *,
+        drop_reply: bool = False,
+        on_decided: OnDecided | None = None,
+    ) -> AnyReply | None:
+        """Send one copy and wait for an answer to any copy; None when the time-out passes without one.
+
+        With `drop_reply` whatever comes is judged, but lost on its way into the terminal.
+        """
+        loop = asyncio.get_running_loop()
+        question = self._questions.get(key_of(request)) or _Question(request)
+        self._questions[key_of(request)] = question
+        question.drops = drop_reply
+        question.on_decided = on_decided or question.on_decided
+        question.reply = reply = loop.create_future()
+        while not station.connected:
+            await station.ready()
+        self._auditor.record_sent(request)
+        station.send(request)
+        question.copies += 1
+        self.copies_sent += 1
+        timer = loop.call_later(self._time_out, _expire, reply)
+        try:
+            return await reply
+        except TimeoutError:
+            self.time_outs += 1
+            return None
+        finally:
+            timer.cancel()
+            question.reply = None
+
+    def received(self, reply: AnyReply) -> None:
+        """A station got `reply`."""
+        key = reply.terminal, reply.stan
+        question = self._questions.get(key)
+        if question is None:
+            self._auditor.report_unasked(*key)
+            return
+        self._auditor.judge(question.request, reply)
+        question.copies -= 1
+        if question.copies <= 0:
+            del self._questions[key]
+        if question.on_decided is not None and is_decided(reply):
+            question.on_decided(reply, asyncio.get_running_loop().time())
+            question.on_decided = None
+        if question.reply is not None and not question.reply.done() and not question.drops:
+            question.reply.set_result(reply)
+
+
+def _expire(reply: asyncio.Future[AnyReply]) -> None:
+    if not reply.done():
+        reply.set_exception(TimeoutError())

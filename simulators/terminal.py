@@ -1,0 +1,115 @@
+"""How a terminal behaves: one customer at a time, and no request left in doubt.
+
+No answer within the time-out: the same STAN is sent again, or a reversal is queued and sent until it is answered; the
+window goes on meanwhile, and only the same card waits. A terminal that sent more than one copy of a STAN ends it only
+with a decided answer or an accepted reversal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+
+from simulators.accounts import Card
+from simulators.auditor.auditor import is_decided
+from simulators.line import WAIT_MS, AnyReply, Line, OnDecided
+from simulators.lunch import Mishap, Service
+from simulators.station import Station
+from wire.codes import Code
+from wire.messages import Answer, BalanceInquiry, Purchase, Reversal, TopUp
+
+COPIES_MAX = 3
+"""Of one STAN, before a terminal gives up and reverses."""
+
+RETRY_SECONDS_MIN = 0.05
+"""Before a further copy after 91, 96 or 68, unless the answer names a longer time."""
+
+CASH = 1
+
+
+class Ending(Enum):
+    """How one customer's business ended."""
+
+    ANSWERED = auto()
+    NOT_SERVED = auto()
+    """Refused for now (91) or too late (68) with certainty: nothing happened."""
+
+    TO_REVERSE = auto()
+    """Given up in doubt."""
+
+
+class Terminal:
+    """One window or kiosk. Its STANs continue from the switch's time, as those of one that lost its counter."""
+
+    def __init__(self, number: int, station: Station, line: Line, on_retry: Callable[[], None]) -> None:
+        self.number = number
+        self._station = station
+        self._line = line
+        self._on_retry = on_retry
+        self._stan = 0
+
+    async def take_stan(self) -> int:
+        """A STAN that this terminal never used before."""
+        signed_on = await self._station.ready()
+        self._stan = self._stan + 1 if self._stan else signed_on.time_us
+        return self._stan
+
+    async def serve(
+        self, card: Card, service: Service, amount: int, mishap: Mishap, on_decided: OnDecided
+    ) -> tuple[Ending, Purchase | TopUp]:
+        """One customer, until answered or given up. TO_REVERSE: `reverse` must follow."""
+        stan = await self.take_stan()
+        request: Purchase | TopUp
+        if service is Service.PURCHASE:
+            request = Purchase(self.number, stan, WAIT_MS, card.account, card.serial, amount)
+        else:
+            request = TopUp(self.number, stan, WAIT_MS, card.account, card.serial, amount, CASH)
+        reply: AnyReply | None = None
+        for copy in range(1, COPIES_MAX + 1):
+            if copy > 1:
+                self._on_retry()
+            drop = copy == 1 and mishap is not Mishap.NONE
+            reply = await self._line.ask(self._station, request, drop_reply=drop, on_decided=on_decided)
+            if reply is not None and is_decided(reply):
+                return Ending.ANSWERED, request
+            if gives_up(reply, mishap):
+                break
+            if copy < COPIES_MAX:
+                await pause(reply)
+        certain = copy == 1 and isinstance(reply, Answer) and reply.code in {Code.TRY_AGAIN, Code.TOO_LATE}
+        return (Ending.NOT_SERVED if certain else Ending.TO_REVERSE), request
+
+    async def reverse(self, original: Purchase | TopUp) -> AnyReply:
+        """Send a reversal until it is answered, however long that takes. Returns the decided answer."""
+        request = Reversal(
+            self.number, await self.take_stan(), WAIT_MS, original.account, self.number, original.stan, original.amount
+        )
+        while True:
+            reply = await self._line.ask(self._station, request)
+            if reply is not None and is_decided(reply):
+                return reply
+            await pause(reply)
+
+    async def inquire(self, card: Card) -> AnyReply:
+        """Ask for the balance until there is an answer that speaks of the account."""
+        while True:
+            request = BalanceInquiry(self.number, await self.take_stan(), WAIT_MS, card.account, card.serial)
+            reply = await self._line.ask(self._station, request)
+            if reply is not None and is_decided(reply):
+                return reply
+            await pause(reply)
+
+
+def gives_up(reply: AnyReply | None, mishap: Mishap) -> bool:
+    """Whether no further copy of the STAN is sent: its outcome is unknown (96), it is late (68), or nobody waits."""
+    if reply is None:
+        return mishap is Mishap.LOST_THEN_REVERSED
+    return reply.code in {Code.SYSTEM_MALFUNCTION, Code.TOO_LATE, Code.FORMAT_ERROR, Code.SECURITY}
+
+
+async def pause(reply: AnyReply | None) -> None:
+    """Wait as long as the answer asks for. After a time-out there was waiting enough."""
+    if reply is not None:
+        asked = reply.retry_after_ms / 1_000 if isinstance(reply, Answer) else 0.0
+        await asyncio.sleep(max(asked, RETRY_SECONDS_MIN))

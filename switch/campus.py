@@ -1,0 +1,337 @@
+"""The campus file: who sells where, who connects, and within which limits.
+
+Reading goes in two steps. msgspec checks the shape (keys and types) and stops at its first mistake; then the meaning
+(references, ranges, order) is checked as a whole, so that one attempt shows every mistake that is left.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Container, Iterable, Sequence
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Struct
+
+from actors.calendar import Calendar, MealPeriod
+from actors.policy import Limits, Policy, Service, Terminal
+from wire.channel import RECORD_BYTES_MAX
+
+AMOUNT_MINOR_MAX = 100_000_000
+"""The largest amount of money that a file may hold: 1,000,000.00 yuan."""
+TERMINALS_MAX = 100_000
+STATION_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_YUAN = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
+
+SERVICES_BY_KIND = {
+    **dict.fromkeys(
+        ("canteen", "shop", "bath", "charger"),
+        frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
+    ),
+    "top-up": frozenset({Service.TOP_UP, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
+    "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
+    "gate": frozenset({Service.BALANCE_INQUIRY}),
+}
+"""What a terminal may ask for follows from its kind."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+
+
+class ConfigurationError(Exception):
+    """A configuration file cannot be used. The text has a line for each of `mistakes`, led by the file's name."""
+
+    def __init__(self, path: Path, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        self.path = path
+        self.mistakes = tuple(mistakes)
+
+
+class SessionLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one station, one terminal, and all of them together may take of the switch."""
+
+    connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    in_flight_max: Annotated[int, Meta(ge=1, le=65_535)] = 256
+    """Requests in flight per session."""
+    record_bytes_max: Annotated[int, Meta(ge=1_024, le=RECORD_BYTES_MAX)] = RECORD_BYTES_MAX
+    sign_on_seconds: Seconds = 10
+    """Time limit from connect to sign-on."""
+    idle_seconds: Seconds = 300
+    echo_seconds: Seconds = 60
+    requests_per_second_per_terminal: Annotated[int, Meta(ge=1, le=1_000_000)] = 20
+    mailbox_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 16_384
+
+
+class Merchant(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody whose sales are totalled. `open` names the meal periods in which it sells; None: always."""
+
+    number: Annotated[int, Meta(ge=1, le=99_999_999)]
+    name: Name
+    site: str
+    open: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+
+
+class Campus(Struct, frozen=True):
+    """A campus file that was found to be right."""
+
+    name: str
+    policy: Policy
+    stations: dict[str, frozenset[int]]
+    """The numbers of the terminals that each station speaks for."""
+    merchants: dict[int, Merchant]
+    sessions: SessionLimits
+
+
+class _General(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+    time_zone: str
+    business_day_starts: str = "00:00"
+
+
+class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    purchase_max: str
+    day_max: str
+    top_up_max: str
+    balance_max: str
+
+
+class _MealPeriod(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+    until: str
+
+
+class _Site(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+
+
+class _Station(Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    site: str
+
+
+class _TerminalRun(Struct, frozen=True, forbid_unknown_fields=True):
+    numbers: str
+    station: str
+    merchant: int
+    kind: str
+
+
+class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
+    campus: _General
+    limits: _Limits
+    sites: Annotated[tuple[_Site, ...], Meta(min_length=1)]
+    merchants: Annotated[tuple[Merchant, ...], Meta(min_length=1)]
+    stations: Annotated[tuple[_Station, ...], Meta(min_length=1)]
+    terminals: Annotated[tuple[_TerminalRun, ...], Meta(min_length=1)]
+    meal_periods: tuple[_MealPeriod, ...] = ()
+    sessions: SessionLimits = SessionLimits()
+
+
+def read_campus(path: Path) -> Campus:
+    """The campus that the file at `path` describes. Raises ConfigurationError."""
+    document = read_toml(path)
+    try:
+        file = msgspec.convert(document, _CampusFile)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(path, [_key_first(str(error))]) from None
+    check = _Check(file)
+    campus = check.campus()
+    if check.mistakes:
+        raise ConfigurationError(path, check.mistakes)
+    return campus
+
+
+def read_toml(path: Path, *, secret: bool = False) -> dict[str, Any]:
+    """The document at `path` (UTF-8, a byte order mark is allowed). Raises ConfigurationError.
+
+    The error says where the syntax is broken; of a `secret` file it never quotes anything.
+    """
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(path, [f"cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(path, [f"is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
+    except (ValueError, RecursionError) as error:
+        place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
+        reason = f"broken {place[0] if place else 'somewhere'}" if secret else str(error)
+        raise ConfigurationError(path, [f"is not TOML: {reason}"]) from None
+
+
+def minor_units(yuan: str) -> int:
+    """Minor units of an amount such as "120.00", from 0 to AMOUNT_MINOR_MAX. Raises ValueError."""
+    if yuan.startswith("-"):
+        raise ValueError(f"{yuan[:40]!r} is negative; expected 0.00 or more")
+    if not _YUAN.fullmatch(yuan):
+        raise ValueError(f"{yuan[:40]!r} is not an amount; expected yuan with at most two decimals, such as 120.00")
+    amount = Decimal(yuan) * 100
+    if amount > AMOUNT_MINOR_MAX:
+        raise ValueError(f"{yuan[:40]!r} is too large; expected at most {AMOUNT_MINOR_MAX // 100}.00")
+    return int(amount)
+
+
+def _key_first(explanation: str) -> str:
+    """The explanation that msgspec gives of a wrong shape, with the key path before it instead of after it."""
+    reason, _, place = explanation.partition(" - at `$.")
+    place = place.rstrip("`")
+    field = re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", reason, re.DOTALL)
+    if field is None:
+        return f"{place}: {reason[:1].lower()}{reason[1:]}"
+    key = f"{place}.{field[2]}" if place else field[2]
+    mistake = "is missing" if field[1] == "missing required" else "is unknown"
+    return f"{key}: this key {mistake}; the file that `tapswitch init` writes explains every key"
+
+
+def _local_time(text: str) -> time:
+    if re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", text):
+        return time.fromisoformat(text)
+    raise ValueError("not a local time")
+
+
+class _Check:
+    """Turns the sections into values; a mistake is noted under its key path and the work goes on."""
+
+    def __init__(self, file: _CampusFile) -> None:
+        self.file = file
+        self.mistakes: list[str] = []
+
+    def campus(self) -> Campus:
+        file = self.file
+        if file.sessions.echo_seconds >= file.sessions.idle_seconds:
+            self._note("sessions.echo_seconds", "expected less than idle_seconds, or every quiet session is closed")
+        self._names("sites", [site.name for site in file.sites])
+        calendar = self._calendar()
+        merchants = self._merchants()
+        terminals, stations = self._terminals(merchants, self._stations())
+        policy = Policy(self._limits(), terminals, calendar)
+        return Campus(file.campus.name, policy, stations, merchants, file.sessions)
+
+    def _note(self, key: str, explanation: str) -> None:
+        self.mistakes.append(f"{key}: {explanation}")
+
+    def _names(self, section: str, names: Iterable[object], field: str = "name") -> None:
+        first: dict[object, int] = {}
+        for place, name in enumerate(names):
+            if first.setdefault(name, place) != place:
+                earlier = f"{section}[{first[name]}]"
+                self._note(f"{section}[{place}].{field}", f"{name!r} already stands in {earlier}; expected another")
+
+    def _reference(self, key: str, value: object, known: Container[object], section: str) -> None:
+        if value not in known:
+            self._note(key, f"{value!r} is not declared; expected one of those in [[{section}]]")
+
+    def _limits(self) -> Limits:
+        limits = self.file.limits
+        return Limits(
+            purchase_max=self._amount("limits.purchase_max", limits.purchase_max),
+            day_max=self._amount("limits.day_max", limits.day_max),
+            top_up_max=self._amount("limits.top_up_max", limits.top_up_max),
+            balance_max=self._amount("limits.balance_max", limits.balance_max),
+        )
+
+    def _amount(self, key: str, text: str) -> int:
+        try:
+            return minor_units(text)
+        except ValueError as error:
+            self._note(key, str(error))
+            return 0
+
+    def _time(self, key: str, text: str) -> time:
+        try:
+            return _local_time(text)
+        except ValueError:
+            self._note(key, f"{text!r} is not a local time; expected HH:MM or HH:MM:SS")
+            return time.max
+
+    def _calendar(self) -> Calendar:
+        general, periods = self.file.campus, self.file.meal_periods
+        self._names("meal_periods", [period.name for period in periods])
+        untils = [self._time(f"meal_periods[{place}].until", period.until) for place, period in enumerate(periods)]
+        for place, (earlier, later) in enumerate(zip([time.min, *untils], untils, strict=False)):
+            if later <= earlier and time.max not in {earlier, later}:
+                self._note(
+                    f"meal_periods[{place}].until", f"expected a time later than {earlier}: periods are in order"
+                )
+        cut_over = self._time("campus.business_day_starts", general.business_day_starts)
+        return Calendar(
+            self._zone(general.time_zone),
+            cut_over,
+            tuple(MealPeriod(period.name, until) for period, until in zip(periods, untils, strict=True)),
+        )
+
+    def _zone(self, name: str) -> ZoneInfo:
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            self._note("campus.time_zone", f"{name!r} is unknown; expected a name such as Asia/Shanghai")
+            return ZoneInfo("UTC")
+
+    def _merchants(self) -> dict[int, Merchant]:
+        sites = {site.name for site in self.file.sites}
+        periods = {period.name for period in self.file.meal_periods}
+        merchants = self.file.merchants
+        self._names("merchants", [merchant.number for merchant in merchants], "number")
+        for place, merchant in enumerate(merchants):
+            self._reference(f"merchants[{place}].site", merchant.site, sites, "sites")
+            for index, period in enumerate(merchant.open or ()):
+                self._reference(f"merchants[{place}].open[{index}]", period, periods, "meal_periods")
+        return {merchant.number: merchant for merchant in merchants}
+
+    def _stations(self) -> list[str]:
+        sites = {site.name for site in self.file.sites}
+        self._names("stations", [station.name for station in self.file.stations])
+        for place, station in enumerate(self.file.stations):
+            if not STATION_NAME.fullmatch(station.name):
+                explanation = f"{station.name!r}: expected 1 to 32 of the characters a-z, 0-9 and -"
+                self._note(f"stations[{place}].name", explanation)
+            self._reference(f"stations[{place}].site", station.site, sites, "sites")
+        return [station.name for station in self.file.stations]
+
+    def _terminals(
+        self, merchants: dict[int, Merchant], stations: list[str]
+    ) -> tuple[dict[int, Terminal], dict[str, frozenset[int]]]:
+        order = {period.name: index for index, period in enumerate(self.file.meal_periods)}
+        open_periods = {
+            number: None if merchant.open is None else frozenset(order[name] for name in merchant.open if name in order)
+            for number, merchant in merchants.items()
+        }
+        terminals: dict[int, Terminal] = {}
+        spoken_for: dict[str, set[int]] = {station: set() for station in stations}
+        for place, run in enumerate(self.file.terminals):
+            key = f"terminals[{place}]"
+            self._reference(f"{key}.station", run.station, spoken_for, "stations")
+            self._reference(f"{key}.merchant", run.merchant, merchants, "merchants")
+            if run.kind not in SERVICES_BY_KIND:
+                self._note(f"{key}.kind", f"{run.kind!r} is unknown; expected one of {', '.join(SERVICES_BY_KIND)}")
+            services = SERVICES_BY_KIND.get(run.kind, frozenset())
+            numbers = self._run(f"{key}.numbers", run.numbers, terminals)
+            terminals |= {
+                number: Terminal(number, run.merchant, services, open_periods.get(run.merchant)) for number in numbers
+            }
+            if run.station in spoken_for:
+                spoken_for[run.station].update(numbers)
+        return terminals, {station: frozenset(numbers) for station, numbers in spoken_for.items()}
+
+    def _run(self, key: str, text: str, taken: dict[int, Terminal]) -> range:
+        """The numbers of a run such as "1001-1024" or "1001"; empty when it has a mistake."""
+        match = re.fullmatch(r"([0-9]{1,8})(?:-([0-9]{1,8}))?", text)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            self._note(key, f"{text!r} is no run; expected numbers from 1 to 99999999 such as 1001-1024, or just 1001")
+            return range(0)
+        numbers = range(first, last + 1)
+        if len(taken) + len(numbers) > TERMINALS_MAX:
+            self._note(
+                key, f"{len(taken) + len(numbers)} terminals so far; expected at most {TERMINALS_MAX} at a campus"
+            )
+            return range(0)
+        twice = next((number for number in numbers if number in taken), None)
+        if twice is not None:
+            self._note(key, f"terminal {twice} stands in an earlier run too; expected each number once")
+            return range(0)
+        return numbers

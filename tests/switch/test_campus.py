@@ -1,0 +1,230 @@
+import tomllib
+from datetime import time
+from importlib.resources import files
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.policy import Limits, Service
+from switch.campus import (
+    AMOUNT_MINOR_MAX,
+    SERVICES_BY_KIND,
+    TERMINALS_MAX,
+    ConfigurationError,
+    SessionLimits,
+    minor_units,
+    read_campus,
+)
+from wire.messages import TerminalNumber
+
+EXAMPLE = files("switch").joinpath("example", "campus.toml").read_text("utf-8")
+
+
+@pytest.fixture
+def campus_file(tmp_path):
+    return tmp_path / "campus.toml"
+
+
+def mistakes(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigurationError) as raised:
+        read_campus(path)
+    assert all(line.startswith(str(path)) for line in str(raised.value).splitlines())
+    assert raised.value.path == path
+    return list(raised.value.mistakes)
+
+
+def changed(old, new):
+    assert old in EXAMPLE
+    return EXAMPLE.replace(old, new, 1)
+
+
+def test_the_example_is_a_campus(campus_file):
+    campus_file.write_text(EXAMPLE)
+    campus = read_campus(campus_file)
+    assert campus.name == "Example University"
+    assert campus.policy.limits == Limits(20_000, 50_000, 100_000, 500_000)
+    assert campus.policy.calendar.zone.key == "Asia/Shanghai"
+    assert campus.policy.calendar.cut_over == time(0, 0)
+    assert [period.until for period in campus.policy.calendar.periods] == [
+        time(10),
+        time(14),
+        time(20),
+        time(23, 59, 59),
+    ]
+    assert campus.stations["office-1"] == {9001, 9002, 9101}
+    assert campus.stations["south-1"] == {*range(2001, 2017), *range(3001, 3005)}
+    assert set(campus.policy.terminals) == set().union(*campus.stations.values())
+    assert campus.policy.terminals[1024].merchant == 1
+    assert campus.policy.terminals[1024].open_periods == {0, 1, 2}
+    assert campus.policy.terminals[3001].open_periods is None
+    assert campus.policy.terminals[9001].services == SERVICES_BY_KIND["top-up"]
+    assert campus.merchants[9].name == "Card office"
+    assert campus.sessions == SessionLimits()
+
+
+def test_the_example_shows_every_session_limit_with_its_default():
+    assert tomllib.loads(EXAMPLE)["sessions"] == msgspec.to_builtins(SessionLimits())
+
+
+def test_sessions_are_optional_and_each_key_of_them(campus_file):
+    before, _, rest = EXAMPLE.partition("[sessions]")
+    after = rest[rest.index("# Meal periods") :]
+    campus_file.write_text(before + after)
+    assert read_campus(campus_file).sessions == SessionLimits()
+    campus_file.write_text(f"{before}[sessions]\nin_flight_max = 7\n{after}")
+    assert read_campus(campus_file).sessions == SessionLimits(in_flight_max=7)
+
+
+def test_a_byte_order_mark_is_no_mistake(campus_file):
+    campus_file.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.encode())
+    assert read_campus(campus_file).name == "Example University"
+
+
+def test_what_a_kind_of_terminal_may_ask_for():
+    assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.PURCHASE in services} == {
+        "canteen",
+        "shop",
+        "bath",
+        "charger",
+    }
+    assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.TOP_UP in services} == {"top-up"}
+    assert SERVICES_BY_KIND["kiosk"] == {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
+    assert SERVICES_BY_KIND["gate"] == {Service.BALANCE_INQUIRY}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "expected"),
+    [
+        ('numbers = "9101"', 'number = "9101"', "terminals[4].number", "unknown"),
+        ('time_zone = "Asia/Shanghai"', "", "campus.time_zone", "missing"),
+        ("[limits]", "[limit]", "limit", "unknown"),
+        ('"200.00"', "200.00", "limits.purchase_max", "expected `str`"),
+        ("in_flight_max = 256", "in_flight_max = 0", "sessions.in_flight_max", "expected `int` >= 1"),
+        (
+            "record_bytes_max = 65535",
+            "record_bytes_max = 65536",
+            "sessions.record_bytes_max",
+            "expected `int` <= 65535",
+        ),
+        ("number = 9\n", "number = 0\n", "merchants[3].number", "expected `int` >= 1"),
+        ('open = ["breakfast", "lunch", "dinner"]', "open = []", "merchants[0].open", "length >= 1"),
+    ],
+)
+def test_a_mistake_of_shape_names_its_key_and_what_was_expected(campus_file, old, new, key, expected):
+    [mistake] = mistakes(campus_file, changed(old, new))
+    assert mistake.startswith(f"{key}: ")
+    assert expected in mistake
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "expected"),
+    [
+        ('"Asia/Shanghai"', '"Asia/Nowhere"', "campus.time_zone", "such as Asia/Shanghai"),
+        ('"Asia/Shanghai"', '"Asia"', "campus.time_zone", "such as Asia/Shanghai"),
+        ('"Asia/Shanghai"', '"../etc/passwd"', "campus.time_zone", "such as Asia/Shanghai"),
+        ('"00:00"', '"24:00"', "campus.business_day_starts", "expected HH:MM"),
+        ('"00:00"', '"4:00"', "campus.business_day_starts", "expected HH:MM"),
+        ('"200.00"', '"200.001"', "limits.purchase_max", "at most two decimals"),
+        ('"500.00"', '"-1.00"', "limits.day_max", "expected 0.00 or more"),
+        ('"1000.00"', '"1000000.01"', "limits.top_up_max", "expected at most 1000000.00"),
+        ('"5000.00"', '"５000"', "limits.balance_max", "at most two decimals"),  # noqa: RUF001 - a full-width digit
+        ("echo_seconds = 60", "echo_seconds = 300", "sessions.echo_seconds", "less than idle_seconds"),
+        ('until = "14:00"', 'until = "10:00"', "meal_periods[1].until", "later than 10:00:00"),
+        ('until = "10:00"', 'until = "00:00"', "meal_periods[0].until", "later than 00:00:00"),
+        ('until = "20:00"', 'until = "8 pm"', "meal_periods[2].until", "expected HH:MM"),
+        ('site = "north"\nopen', 'site = "nroth"\nopen', "merchants[0].site", "[[sites]]"),
+        ('["breakfast", "lunch", "dinner"]', '["brunch"]', "merchants[0].open[0]", "[[meal_periods]]"),
+        ('name = "office-1"\nsite = "north"', 'name = "office-1"\nsite = "x"', "stations[2].site", "[[sites]]"),
+        ('station = "office-1"', 'station = "office-2"', "terminals[3].station", "[[stations]]"),
+        ("merchant = 3", "merchant = 4", "terminals[2].merchant", "[[merchants]]"),
+        ('kind = "kiosk"', 'kind = "kiosks"', "terminals[4].kind", "top-up, kiosk, gate"),
+        ('"9101"', '"9101-"', "terminals[4].numbers", "such as 1001-1024"),
+        ('"9101"', '"9101-9100"', "terminals[4].numbers", "such as 1001-1024"),
+        ('"9101"', '"0"', "terminals[4].numbers", "from 1 to 99999999"),
+        ('"9101"', '"100000000"', "terminals[4].numbers", "from 1 to 99999999"),
+        ('"9101"', '"1-99999999"', "terminals[4].numbers", f"expected at most {TERMINALS_MAX}"),
+        ('"9101"', '"9002-9003"', "terminals[4].numbers", "terminal 9002 stands in an earlier run"),
+    ],
+)
+def test_a_mistake_of_meaning_names_its_key_and_what_was_expected(campus_file, old, new, key, expected):
+    [mistake] = mistakes(campus_file, changed(old, new))
+    assert mistake.startswith(f"{key}: ")
+    assert expected in mistake
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "key"),
+    [
+        ("sites", 'name = "south"', "sites[2].name"),
+        ("merchants", 'number = 3\nname = "Kiosk"\nsite = "south"', "merchants[4].number"),
+        ("stations", 'name = "south-1"\nsite = "north"', "stations[3].name"),
+        ("meal_periods", 'name = "lunch"\nuntil = "23:59:59"', "meal_periods[4].name"),
+    ],
+)
+def test_what_is_declared_twice_is_refused(campus_file, section, entry, key):
+    found = mistakes(campus_file, f"{EXAMPLE}\n[[{section}]]\n{entry}\n")
+    assert found[0].startswith(f"{key}: ")
+    assert "already stands in" in found[0]
+
+
+@pytest.mark.parametrize("name", ["North", "n_1", "北", "n" * 33, "", "north 1", "north-1\\n"])
+def test_the_name_of_a_station_fits_the_wire(campus_file, name):
+    found = mistakes(campus_file, EXAMPLE.replace('"office-1"', f'"{name}"'))
+    assert [mistake.partition(":")[0] for mistake in found] == ["stations[2].name"]
+
+
+def test_every_mistake_of_meaning_is_reported_at_once(campus_file):
+    text = (
+        changed('"Asia/Shanghai"', '"Mars"')
+        .replace('"200.00"', '"many"')
+        .replace('merchant = 9\nkind = "kiosk"', 'merchant = 8\nkind = "kisk"')
+    )
+    found = [mistake.partition(":")[0] for mistake in mistakes(campus_file, text)]
+    assert sorted(found) == ["campus.time_zone", "limits.purchase_max", "terminals[4].kind", "terminals[4].merchant"]
+
+
+def test_broken_syntax_names_line_and_column(campus_file):
+    [mistake] = mistakes(campus_file, '[campus]\nname = "x"\ntime_zone = oops\n')
+    assert "line 3, column 13" in mistake
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5_000, b"\xff\xfe", b"name = '\x00'"])
+def test_what_is_no_toml_at_all_is_refused(campus_file, text):
+    [mistake] = mistakes(campus_file, text)
+    assert "is not" in mistake
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read: No such file"):
+        read_campus(tmp_path / "nowhere.toml")
+
+
+def test_the_highest_terminal_number_is_the_highest_of_the_wire(campus_file):
+    campus_file.write_text(changed('"9101"', '"99999999"'))
+    assert 99_999_999 in read_campus(campus_file).stations["office-1"]
+    assert msgspec.convert(99_999_999, TerminalNumber) == 99_999_999
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(100_000_000, TerminalNumber)
+
+
+@given(st.integers(0, AMOUNT_MINOR_MAX))
+def test_every_amount_in_range_is_read_exactly(amount):
+    assert minor_units(f"{amount // 100}.{amount % 100:02}") == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("0", 0), ("5", 500), ("5.5", 550), ("005.05", 505), ("1000000", 100_000_000)]
+)
+def test_amounts_may_have_fewer_decimals(text, amount):
+    assert minor_units(text) == amount
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".5", "5.", "1e3", "+1", "1,000.00", " 1", "1\n", "NaN", "Infinity", "0x10", "9" * 5_000]
+)
+def test_other_forms_are_no_amounts(text):
+    with pytest.raises(ValueError, match="expected"):
+        minor_units(text)

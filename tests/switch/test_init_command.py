@@ -1,0 +1,85 @@
+import stat
+
+import pytest
+from click.testing import CliRunner
+
+from actors.account.card import CardState
+from switch.accounts_file import read_accounts
+from switch.campus import read_campus
+from switch.init_command import init, write_example
+from switch.secrets_file import marked_stations, read_secrets
+
+NAMES = ["accounts.csv", "campus.toml", "secrets.toml"]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_init_writes_can_be_used(tmp_path):
+    folder = tmp_path / "new" / "campus"
+    done = CliRunner().invoke(init, [str(folder)])
+    assert done.exit_code == 0, done.output
+    assert names(folder) == NAMES
+    campus = read_campus(folder / "campus.toml")
+    assert marked_stations(read_secrets(folder / "secrets.toml", campus.stations)) == []
+    assert stat.S_IMODE((folder / "secrets.toml").stat().st_mode) == 0o600
+    rows = read_accounts(folder / "accounts.csv")
+    assert len(rows) == 20
+    assert CardState.LOST in {row.state for row in rows}
+    assert any(row.state is CardState.ACTIVE and row.expires < 20_210_101 for row in rows)
+    assert any(row.state is CardState.ACTIVE and row.balance_minor == 0 for row in rows)
+
+
+def test_init_says_what_to_run_next(tmp_path):
+    folder = tmp_path / "my campus"
+    output = CliRunner().invoke(init, [str(folder)]).output
+    assert f"tapswitch import --data '{folder}/data' '{folder}/accounts.csv'" in output
+    assert f"tapswitch serve --data '{folder}/data' --campus '{folder}/campus.toml'" in output
+    assert "tapswitch tap --connect" in output
+    campus, rows = read_campus(folder / "campus.toml"), read_accounts(folder / "accounts.csv")
+    assert "--station north-1 --account 20260001" in output
+    assert "north-1" in campus.stations
+    assert "20260001" in {row.account for row in rows}
+
+
+def test_each_campus_has_keys_of_its_own(tmp_path):
+    found = []
+    for name in ("a", "b"):
+        assert CliRunner().invoke(init, [str(tmp_path / name)]).exit_code == 0
+        found.append(read_secrets(tmp_path / name / "secrets.toml"))
+    assert found[0].keys() == found[1].keys()
+    assert all(found[0][station] != found[1][station] for station in found[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_init_replaces_nothing_and_then_writes_nothing(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    refused = CliRunner().invoke(init, [str(tmp_path)])
+    assert refused.exit_code == 2
+    assert f"{name} already exists" in refused.output
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_appears_meanwhile_is_kept_and_the_others_are_taken_back(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileExistsError):
+        write_example(tmp_path)
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_init_refuses_a_dangling_link(tmp_path):
+    (tmp_path / "secrets.toml").symlink_to(tmp_path / "elsewhere")
+    assert CliRunner().invoke(init, [str(tmp_path)]).exit_code == 2
+    assert names(tmp_path) == ["secrets.toml"]
+
+
+@pytest.mark.parametrize("target", ["file", "file/below"])
+def test_init_refuses_a_folder_that_cannot_be(tmp_path, target):
+    (tmp_path / "file").touch()
+    refused = CliRunner().invoke(init, [str(tmp_path / target)])
+    assert refused.exit_code == 2
+    assert "Error" in refused.output

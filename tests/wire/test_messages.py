@@ -1,0 +1,129 @@
+"""Every message survives the wire; what a later version adds at its end is ignored."""
+
+from types import UnionType
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire import codec
+from wire.codec import MessageDecoder
+from wire.codes import Code, Reason
+from wire.messages import (
+    Answer,
+    BalanceInquiry,
+    Echo,
+    Echoed,
+    MiniStatement,
+    Purchase,
+    Rejected,
+    Reply,
+    Request,
+    Reversal,
+    SignedOff,
+    SignedOn,
+    SignOff,
+    SignOn,
+    Statement,
+    StatementEntry,
+    TopUp,
+)
+
+
+def leaves(union: UnionType) -> list[type]:
+    return [leaf for part in get_args(union) for leaf in (leaves(part) if isinstance(part, UnionType) else [part])]
+
+
+terminals = st.integers(1, 99_999_999)
+stans = st.integers(1, 2**63 - 1)
+waits = st.integers(0, 600_000)
+signed = st.integers(-(2**63), 2**63 - 1)
+counters = st.integers(0, 2**63 - 1)
+codes = st.sampled_from(Code)
+reasons = st.sampled_from(Reason)
+purses = st.lists(signed, max_size=4).map(tuple)
+accounts = st.text(min_size=1, max_size=19)
+head = (terminals, stans, waits, accounts)
+cards = st.text(min_size=1, max_size=20)
+entries = st.builds(StatementEntry, counters, st.text(), codes, signed, purses, counters, counters)
+
+REQUESTS: dict[type, st.SearchStrategy[Any]] = {
+    SignOn: st.builds(SignOn, signed, st.text(max_size=64)),
+    SignOff: st.builds(SignOff),
+    Echo: st.builds(Echo, counters),
+    Purchase: st.builds(Purchase, *head, cards, signed),
+    TopUp: st.builds(TopUp, *head, cards, signed, st.integers(1, 3)),
+    BalanceInquiry: st.builds(BalanceInquiry, *head, cards),
+    MiniStatement: st.builds(MiniStatement, *head, cards, st.integers(5, 20)),
+    Reversal: st.builds(Reversal, *head, terminals, stans, signed),
+}
+REPLIES: dict[type, st.SearchStrategy[Any]] = {
+    SignedOn: st.builds(SignedOn, codes, reasons, *[counters] * 6),
+    SignedOff: st.builds(SignedOff),
+    Echoed: st.builds(Echoed, counters, counters),
+    Answer: st.builds(Answer, terminals, stans, codes, reasons, counters, purses, purses, counters),
+    Statement: st.builds(Statement, terminals, stans, purses, st.lists(entries, max_size=20).map(tuple)),
+    Rejected: st.builds(Rejected, counters, counters, codes, reasons, counters, st.text()),
+}
+DIRECTIONS = [(codec.request_decoder, message) for message in REQUESTS.values()] + [
+    (codec.reply_decoder, message) for message in REPLIES.values()
+]
+IDS = [message.__name__ for message in (*REQUESTS, *REPLIES)]
+
+
+def test_no_message_is_left_out() -> None:
+    assert list(REQUESTS) == leaves(Request)
+    assert list(REPLIES) == leaves(Reply)
+
+
+@pytest.mark.parametrize(("decoder", "messages"), DIRECTIONS, ids=IDS)
+@given(data=st.data())
+def test_round_trip(decoder: MessageDecoder[Any], messages: st.SearchStrategy[Any], data: st.DataObject) -> None:
+    sent = data.draw(st.lists(messages, min_size=1, max_size=3))
+    received = [message for plaintext in codec.encode(sent) for message in decoder.decode(plaintext)]
+    assert received == sent
+    assert [type(message) for message in received] == [type(message) for message in sent]
+
+
+later_fields = st.lists(
+    st.none() | st.booleans() | signed | st.floats() | st.text() | st.binary() | st.dictionaries(st.text(), signed),
+    min_size=1,
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize(("decoder", "messages"), DIRECTIONS, ids=IDS)
+@given(data=st.data())
+def test_unknown_trailing_fields_are_ignored(
+    decoder: MessageDecoder[Any], messages: st.SearchStrategy[Any], data: st.DataObject
+) -> None:
+    message = data.draw(messages)
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(message))
+    assert len(fields) == 1 + len(message.__struct_fields__)  # so what is added stands behind the last field
+    assert decoder.decode(msgspec.msgpack.encode([[*fields, *data.draw(later_fields)]])) == [message]
+
+
+def test_a_tag_is_used_once_and_says_its_direction() -> None:
+    tags = [message.__struct_config__.tag for message in (*REQUESTS, *REPLIES)]
+    assert len(set(tags)) == len(tags)
+    assert all(message.__struct_config__.tag < 100 for message in REQUESTS)
+    assert all(message.__struct_config__.tag >= 100 for message in REPLIES)
+
+
+def test_replies_stay_within_the_sizes_that_clients_reserve() -> None:
+    """Sealed and framed, with every integer at its largest and eight purses."""
+    large, text, eight = 2**63 - 1, max(Reason, key=len), (-(2**63),) * 8
+    answer = Answer(99_999_999, large, Code.SYSTEM_MALFUNCTION, text, large, eight, eight, large)
+    entry = StatementEntry(large, "balance-inquiry", Code.SYSTEM_MALFUNCTION, large, eight, 99_999_999, large)
+    rejected = Rejected(99_999_999, large, Code.FORMAT_ERROR, text, 1_023, "x" * 400)
+    sizes = {
+        256: answer,
+        4_096: Statement(99_999_999, large, eight, (entry,) * 20),
+        512: rejected,
+        128: SignedOn(Code.SYSTEM_MALFUNCTION, text, 1, large, large, 65_535, large, large),
+    }
+    for size, message in sizes.items():
+        (plaintext,) = codec.encode([message])
+        assert 2 + len(plaintext) + 16 <= size, type(message).__name__
