@@ -12,8 +12,9 @@ Member = TypeVar("Member")
 
 
 class DirtyGroups(Generic[Group, Member]):
-    """Members are written group by group, because the rows of one group are neighbours in the store: writing them
-    together changes one page instead of many.
+    """Members are written group by group.
+
+    The rows of one group are neighbours in the store: writing them together changes one page instead of many.
     """
 
     def __init__(self, group_of: Callable[[Member], Group]) -> None:

@@ -99,7 +99,7 @@ class Journal:
                 yield first + index, events[index]
 
     def checked_batches(self) -> Iterator[tuple[Head, list[Any]]]:
-        """Every batch from the beginning as (head after it, its events). Raises JournalBrokenError at the first fault."""
+        """Every batch from the beginning as (head after it, its events). Raises JournalBrokenError at a fault."""
         head = Head(0, GENESIS)
         for batch in self._store.batches(1):
             first = head.position + 1

@@ -26,8 +26,10 @@ class State(Protocol):
 
 
 class Kind(NamedTuple):
-    """A row a kind. Requests are wire messages with `terminal`, `stan`, `wait_ms` and `account`; events have `account`,
-    `time_us` and `previous`. The tables are by type of request or event.
+    """A row a kind; the tables are by type of request or event.
+
+    Requests are wire messages with `terminal`, `stan`, `wait_ms` and `account`; events have `account`, `time_us` and
+    `previous`.
     """
 
     state_type: Any
@@ -43,6 +45,9 @@ class Kind(NamedTuple):
 
     apply: Mapping[type, Callable[[Any, Any, int], Any]]
     """(state, event, its position) → state."""
+
+    service: Mapping[type, str]
+    """By type of request and of event: which service it belongs to."""
 
     answer: Mapping[type, Callable[[Any], Any]]
     """(event) → reply."""
@@ -66,4 +71,7 @@ class Kind(NamedTuple):
     """(state before, state after) → by how many minor units its holdings grew."""
 
     book: Mapping[type, Callable[[Any], tuple[TotalsKey | None, int, tuple[tuple[LedgerAccount, int], ...]]]]
-    """(event) → (totals key or None, amount, ((ledger account, change), ...) that sum to zero); absent if no money moved."""
+    """(event) → (totals key or None, amount, ((ledger account, change), ...) that sum to zero).
+
+    Absent for events that move no money.
+    """

@@ -30,8 +30,10 @@ FORMAT: Final = 1
 """Of a data folder. Raised when older software could misread it."""
 
 MAP_BYTES: Final = 64 << 30
-"""Address space, not disk: the file grows as it fills. A year of a university of 30,000 cards (22 million events of about
-170 bytes when every one is committed alone) is about 4 GB."""
+"""Address space, not disk: the file grows as it fills.
+
+A year of a university of 30,000 cards (22 million events of about 170 bytes if every one is committed alone) is 4 GB.
+"""
 
 _POSITION_BYTES: Final = 8
 _META_KEY: Final = b"made"
@@ -63,13 +65,15 @@ class LmdbStore:
         folder.mkdir(parents=True, exist_ok=True)
         lock_file = _lock(folder)
         try:
-            with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3) as environment:
-                with environment.begin(write=True) as transaction:
-                    for name in (b"journal", b"rows"):
-                        environment.open_db(name, txn=transaction)
-                    meta = environment.open_db(b"meta", txn=transaction)
-                    made = msgspec.msgpack.encode(Made(FORMAT, shard, shards))
-                    transaction.put(_META_KEY, made, db=meta, overwrite=False)
+            with (
+                lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3) as environment,
+                environment.begin(write=True) as transaction,
+            ):
+                for name in (b"journal", b"rows"):
+                    environment.open_db(name, txn=transaction)
+                meta = environment.open_db(b"meta", txn=transaction)
+                made = msgspec.msgpack.encode(Made(FORMAT, shard, shards))
+                transaction.put(_META_KEY, made, db=meta, overwrite=False)
         finally:
             os.close(lock_file)
 

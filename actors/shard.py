@@ -10,6 +10,7 @@ A turn whose commit was refused is simply not adopted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -24,7 +25,7 @@ from actors.ledger import Ledger
 from actors.placement import SLOTS, slot_of
 from actors.policy import Policy
 from actors.snapshots import Snapshots
-from actors.store import Row, Store, StoredBatch
+from actors.store import Row, Store, StoredBatch, Usage
 from actors.totals import Totals
 from wire.codes import Code, Reason
 from wire.messages import Answer
@@ -42,11 +43,14 @@ CATCH_UP_GROUPS: Final = 32
 CHECKPOINT_GROUPS: Final = 1_024
 
 
+_NO_SUCH_ACCOUNT: Final = int(Code.NO_SUCH_ACCOUNT)
+
+
 class Turn:
     """One batch of requests and what came of it, not yet true."""
 
     __slots__ = ("answers", "batch", "events", "first", "head", "held", "moment", "repeats", "rows", "slots",
-                 "stans", "states", "terminals")  # fmt: skip
+                 "stans", "states", "terminals", "unrecorded")  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
         self.first = first
@@ -62,6 +66,9 @@ class Turn:
         self.held = 0
         self.repeats = 0
         """Requests that were decided before."""
+
+        self.unrecorded: Counter[tuple[type, int]] = Counter()
+        """Answers that the journal does not have (inquiries, unknown accounts), by type of request and code."""
 
         self.batch: StoredBatch | None = None
         self.head: Head | None = None
@@ -106,13 +113,17 @@ class Shard:
         """False while snapshots lag so far behind that new work must wait for them."""
         return self.snapshot_lag <= ADMISSION_LAG_RATIO * self._snapshot_lag
 
+    def usage(self) -> Usage:
+        """How full its store is."""
+        return self._store.usage()
+
     def decide(self, requests: Sequence[Any], moment: Moment, policy: Policy) -> Turn:
         """Decide the requests in order. `moment` must not be before `time_us`."""
         turn = Turn(self.head.position + 1, moment)
         answers = turn.answers
         for request in requests:
             answers.append(self._answer(turn, request, moment, policy))
-        self._seal(turn)
+        self.seal(turn)
         return turn
 
     def commit(self, turn: Turn) -> None:
@@ -163,11 +174,14 @@ class Shard:
         kind, number, terminal, stan = self._kind, request.account, request.terminal, request.stan
         state = turn.states.get(number) or self.actors.find(number)
         if state is None:
+            turn.unrecorded[type(request), _NO_SUCH_ACCOUNT] += 1
             return Answer(terminal, stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
         decide = kind.decide.get(type(request))
         if decide is None:
             newest = list(islice(self._chain(turn, state), kind.events_wanted(request)))
-            return kind.inquire(state, request, newest, moment, policy)
+            reply = kind.inquire(state, request, newest, moment, policy)
+            turn.unrecorded[type(request), int(getattr(reply, "code", Code.APPROVED))] += 1
+            return reply
         highest = turn.stans.get(terminal) or self.stans.get(terminal, 0)
         if stan <= highest:
             settled = self._settling(turn, state, terminal, stan)
@@ -213,7 +227,8 @@ class Shard:
         for _, event in self.journal.chain(position):
             yield event
 
-    def _seal(self, turn: Turn) -> None:
+    def seal(self, turn: Turn) -> None:
+        """Make the turn ready for its commit: its batch, and its slice of snapshots."""
         if turn.events:
             turn.batch, turn.head = seal_batch(self.head, turn.events)
             self._slice(turn, *self._pace(len(turn.events)))

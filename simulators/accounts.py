@@ -1,4 +1,4 @@
-"""The accounts file: who has which card with what balance. The simulator reads and writes what `tapswitch import` reads."""
+"""The accounts file, as `tapswitch import` reads it: who has which card with what balance."""
 
 from __future__ import annotations
 

@@ -6,8 +6,10 @@ Reads campus.toml and the secrets.toml beside it. Everything else in them is the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Struct
@@ -64,15 +66,25 @@ class Campus(Struct, frozen=True):
     """The parts of a campus that terminals see."""
 
     name: str
-    time_zone: str
+    time_zone: ZoneInfo
+    day_starts: time
+    """Local time at which a business day begins."""
+
     limits: Limits
     terminals: dict[int, Terminal]
     keys: dict[str, StationKey]
 
+    def business_day(self, moment: datetime) -> int:
+        """The business day at `moment` (which has a time zone), as a number such as 20260901."""
+        local = moment.astimezone(self.time_zone)
+        day = local.date() - timedelta(days=1) if local.time() < self.day_starts else local.date()
+        return day.year * 10_000 + day.month * 100 + day.day
+
 
 class _CampusSection(Struct):
     name: str
-    time_zone: str = "Asia/Shanghai"
+    time_zone: str
+    business_day_starts: str = "00:00"
 
 
 class _LimitsSection(Struct):
@@ -120,7 +132,8 @@ def read_campus(path: Path) -> Campus:
             raise BadInputError(f"{path}: terminals.kind {run.kind!r} is not one of {', '.join(SERVICES_BY_KIND)}")
         for number in _numbers(path, run.numbers):
             terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours)
-    return Campus(file.campus.name, file.campus.time_zone, _limits(path, file.limits), terminals, keys)
+    zone, day_starts = _calendar(path, file.campus)
+    return Campus(file.campus.name, zone, day_starts, _limits(path, file.limits), terminals, keys)
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -130,6 +143,19 @@ def _decode(path: Path, shape: type[T]) -> T:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadInputError(f"{path}: {error}") from error
+
+
+def _calendar(path: Path, section: _CampusSection) -> tuple[ZoneInfo, time]:
+    try:
+        zone = ZoneInfo(section.time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise BadInputError(
+            f"{path}: campus.time_zone {section.time_zone!r} is not known, such as Asia/Shanghai"
+        ) from error
+    try:
+        return zone, time.fromisoformat(section.business_day_starts)
+    except ValueError as error:
+        raise BadInputError(f"{path}: campus.business_day_starts: {error}; write it like 04:00") from error
 
 
 def _limits(path: Path, section: _LimitsSection) -> Limits:
@@ -154,7 +180,7 @@ def _newest_key(path: Path, station: str, numbered: dict[str, Any]) -> StationKe
         number = max(int(text) for text in numbered)
         key = bytes.fromhex(numbered[str(number)])
     except (ValueError, KeyError) as error:
-        raise BadInputError(f"{path}: stations.{station}: expected `1 = \"64 hex characters\"`") from error
+        raise BadInputError(f'{path}: stations.{station}: expected `1 = "64 hex characters"`') from error
     if len(key) != KEY_BYTES:
         raise BadInputError(f"{path}: stations.{station}.{number}: a key of {len(key)} bytes, expected {KEY_BYTES}")
     return StationKey(number, key)

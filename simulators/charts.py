@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.DUPLICATE: "duplicate with other content",
 }
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10.0,
@@ -76,8 +77,8 @@ def rates_chart(tally: Tally) -> str:
 
 def latency_chart(tally: Tally) -> str:
     """Percentiles of the latency from the intended moment, over the driving, on a logarithmic scale."""
-    answered = [(second, slice_.intended.percentiles()) for second, slice_ in zip(_middles(tally), tally.slices, strict=True)
-                if slice_.answered]  # fmt: skip
+    middles = zip(_middles(tally), tally.slices, strict=True)
+    answered = [(second, slice_.intended.percentiles()) for second, slice_ in middles if slice_.answered]
     seconds = [second for second, _ in answered]
     with _chart(3.2) as chart:
         for name, label, color in (("p99", "p99", THIRD), ("p90", "p90", FIRST), ("p50", "median", SECOND)):
@@ -137,4 +138,4 @@ def _time_axis(axes: Axes, tally: Tally) -> None:
     axes.set_xlabel("seconds of the run")
     axes.grid(axis="y", linewidth=0.6)
     axes.set_ylim(bottom=None if axes.get_yscale() == "log" else 0)
-    axes.legend(loc="upper right", ncols=3)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3)

@@ -51,7 +51,11 @@ class Display:
         self._loop = asyncio.get_running_loop()
         self._rates = _Rates(tally)
         self._progress = Progress(
-            TextColumn("[bold]lunch"), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(), expand=True
+            TextColumn("[bold]lunch"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            expand=True,
         )
         self._bar = self._progress.add_task("lunch", total=planned)
 
@@ -141,8 +145,11 @@ def print_closing(console: Console, report: PeakReport, folder: str) -> None:
         *((f"declined {code}", f"{count:,}") for code, count in report.declined_by_code.items()),
         ("sent again", f"{report.retried:,}"),
         ("reversed", f"{report.reversed:,}"),
-        ("busiest second, answered", f"{report.answered_per_s_max:,.0f}"),
-        ("latency p50 / p99 / p99.9 ms", f"{latency.intended.p50:.2f} / {latency.intended.p99:.2f} / {latency.intended.p999:.2f}"),
+        ("answered per second at the peak", f"{report.answered_per_s_max:,.0f}"),
+        (
+            "latency p50 / p99 / p99.9 ms",
+            f"{latency.intended.p50:.2f} / {latency.intended.p99:.2f} / {latency.intended.p999:.2f}",
+        ),
         ("balances checked", f"{report.balances_checked:,}"),
         ("lost", f"{report.lost:,}"),
         ("counted twice", f"{report.doubled:,}"),
@@ -160,7 +167,7 @@ def print_closing(console: Console, report: PeakReport, folder: str) -> None:
     console.print(f"Report: {folder}/report.html", soft_wrap=True)
 
 
-def _known(value: int | bool | None) -> str:
+def _known(value: int | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "not known" if value is None else f"{value:,}"

@@ -43,7 +43,7 @@ def parse_address(text: str, option: str) -> Address:
 
 @asynccontextmanager
 async def embedded_switch(folder: Path, files: CampusFiles, clock: str) -> AsyncIterator[Embedded]:
-    """Import the accounts, serve on loopback with `--simulated-clock clock`, and stop at the end. Raises EmbeddedError."""
+    """Import the accounts, serve on loopback under the simulated clock, stop at the end. Raises EmbeddedError."""
     log = folder / "switch.log"
     data = folder / "data"
     await _import(data, files, log)

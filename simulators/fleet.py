@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -93,7 +93,7 @@ class Fleet:
         """How many terminals it has."""
         return len(self._terminals)
 
-    async def __aenter__(self) -> Fleet:
+    async def __aenter__(self) -> Self:
         self._connections = [asyncio.create_task(station.run()) for station in self._stations.values()]
         ready = [asyncio.create_task(station.ready()) for station in self._stations.values()]
         _, waiting = await asyncio.wait(ready, timeout=CONNECT_SECONDS)
@@ -196,7 +196,9 @@ def _stations(campus: Campus, address: Address, line: Line) -> dict[str, Station
     for terminal in campus.terminals.values():
         key = campus.keys.get(terminal.station)
         if key is None:
-            raise BadInputError(f"secrets.toml has no key for station {terminal.station!r}; add [stations.{terminal.station}]")
+            raise BadInputError(
+                f"secrets.toml has no key for station {terminal.station!r}; add [stations.{terminal.station}]"
+            )
         if terminal.station not in stations:
             stations[terminal.station] = Station(address, terminal.station, key, line.received)
     return stations

@@ -1,4 +1,4 @@
-"""The line between terminals and the switch: one question at a time for each (terminal, STAN), all shown to the auditor."""
+"""The line between terminals and the switch: copies go out, answers come back, and the auditor sees all of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from simulators.auditor.auditor import Auditor, is_decided
+from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.world import Key, key_of
 from simulators.station import Station
 from wire.messages import AccountReply, AccountRequest, Rejected
@@ -59,7 +60,8 @@ class Line:
         self._questions[key_of(request)] = question
         question.drops = drop_reply
         question.on_decided = on_decided or question.on_decided
-        question.reply = reply = loop.create_future()
+        reply: asyncio.Future[AnyReply] = loop.create_future()
+        question.reply = reply
         while not station.connected:
             await station.ready()
         self._auditor.record_sent(request)
@@ -81,7 +83,7 @@ class Line:
         key = reply.terminal, reply.stan
         question = self._questions.get(key)
         if question is None:
-            self._auditor.report_unasked(*key)
+            self._auditor.report(Finding(Fault.UNASKED_REPLY, "", *key, "no such request was sent"))
             return
         self._auditor.judge(question.request, reply)
         question.copies -= 1

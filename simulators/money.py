@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MINOR_PER_YUAN = 100
-_YUAN = re.compile(r"(\d{1,9})(?:\.(\d{1,2}))?")
+_YUAN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 
 
 def parse_yuan(text: str) -> int:

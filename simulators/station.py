@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from simulators.campus import StationKey
 from wire.codes import Code
@@ -63,9 +63,8 @@ class _Session(asyncio.Protocol):
         self.lost: asyncio.Future[str] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._connection.take_output())
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's TCP transport is one in all but its bases
+        self._transport.write(self._connection.take_output())
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -118,6 +117,11 @@ class _Session(asyncio.Protocol):
         if not self.lost.done():
             self.lost.set_result(why)
         self.signed_on.cancel()
+
+
+def _ends(session: _Session) -> list[asyncio.Future[Any]]:
+    """Either way in which waiting for the sign-on ends."""
+    return [session.signed_on, session.lost]
 
 
 class Station:
@@ -173,7 +177,7 @@ class Station:
             self.last_trouble = f"{self._address}: {error.strerror or error}"
             return False
         try:
-            await asyncio.wait([session.signed_on, session.lost], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(_ends(session), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             session.end("cancelled")
             raise

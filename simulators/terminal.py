@@ -17,7 +17,7 @@ from simulators.line import WAIT_MS, AnyReply, Line, OnDecided
 from simulators.lunch import Mishap, Service
 from simulators.station import Station
 from wire.codes import Code
-from wire.messages import Answer, BalanceInquiry, Purchase, Reversal, TopUp
+from wire.messages import Answer, BalanceInquiry, Purchase, Rejected, Reversal, TopUp
 
 COPIES_MAX = 3
 """Of one STAN, before a terminal gives up and reverses."""
@@ -58,7 +58,10 @@ class Terminal:
     async def serve(
         self, card: Card, service: Service, amount: int, mishap: Mishap, on_decided: OnDecided
     ) -> tuple[Ending, Purchase | TopUp]:
-        """One customer, until answered or given up. TO_REVERSE: `reverse` must follow."""
+        """One customer, until answered or given up; TO_REVERSE: `reverse` must follow.
+
+        `on_decided` is told the first decided answer that reaches the station, even if it is lost after that.
+        """
         stan = await self.take_stan()
         request: Purchase | TopUp
         if service is Service.PURCHASE:
@@ -66,11 +69,12 @@ class Terminal:
         else:
             request = TopUp(self.number, stan, WAIT_MS, card.account, card.serial, amount, CASH)
         reply: AnyReply | None = None
+        tell_once = _once(on_decided)
         for copy in range(1, COPIES_MAX + 1):
             if copy > 1:
                 self._on_retry()
             drop = copy == 1 and mishap is not Mishap.NONE
-            reply = await self._line.ask(self._station, request, drop_reply=drop, on_decided=on_decided)
+            reply = await self._line.ask(self._station, request, drop_reply=drop, on_decided=tell_once)
             if reply is not None and is_decided(reply):
                 return Ending.ANSWERED, request
             if gives_up(reply, mishap):
@@ -101,11 +105,29 @@ class Terminal:
             await pause(reply)
 
 
+def _once(on_decided: OnDecided) -> OnDecided:
+    """Several copies may be answered; only the first answer is told."""
+    told = False
+
+    def tell(reply: AnyReply, now: float) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            on_decided(reply, now)
+
+    return tell
+
+
 def gives_up(reply: AnyReply | None, mishap: Mishap) -> bool:
     """Whether no further copy of the STAN is sent: its outcome is unknown (96), it is late (68), or nobody waits."""
     if reply is None:
         return mishap is Mishap.LOST_THEN_REVERSED
-    return reply.code in {Code.SYSTEM_MALFUNCTION, Code.TOO_LATE, Code.FORMAT_ERROR, Code.SECURITY}
+    return isinstance(reply, Answer | Rejected) and reply.code in {
+        Code.SYSTEM_MALFUNCTION,
+        Code.TOO_LATE,
+        Code.FORMAT_ERROR,
+        Code.SECURITY,
+    }
 
 
 async def pause(reply: AnyReply | None) -> None:

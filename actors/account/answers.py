@@ -1,4 +1,4 @@
-"""What a terminal is told. An answer is made from its event and nothing else, so a repeat gets the same one for ever."""
+"""What a terminal is told. An answer is made from its event and nothing else, so a repeat gets the same for ever."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from actors.account.events import (
 from wire.codes import APPROVED, NO_REASON, Code, Reason
 from wire.messages import Answer, Purchase, Reversal, TopUp
 
+_SHOW_BALANCES: Final = frozenset({Code.INSUFFICIENT_FUNDS, Code.OVER_AMOUNT_LIMIT})
+"""Declines that come after the card was found good: any other shows no balance to whoever holds it."""
+
 
 def _purchased(event: Purchased) -> Answer:
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, event.authorization, event.balances, event.paid)
@@ -37,7 +40,8 @@ def _tombstoned(event: Tombstoned) -> Answer:
 
 
 def _declined(event: PurchaseDeclined | TopUpDeclined | ReversalDeclined) -> Answer:
-    return Answer(event.terminal, event.stan, event.code, event.reason, 0, event.balances, ())
+    balances = event.balances if event.code in _SHOW_BALANCES else ()
+    return Answer(event.terminal, event.stan, event.code, event.reason, 0, balances, ())
 
 
 ANSWER: Final[dict[type, Callable[[Any], Answer]]] = {

@@ -2,7 +2,8 @@
 
 Every event begins with the same three fields: whose it is, when it was decided (microseconds since the Unix epoch), and
 the journal position of the same account's previous event (0: none). Amounts are minor units; `paid`, `returned`
-and `balances` are by purse; `balances` are those after the event. `business_day`, `period` and `merchant` are what the rules used.
+and `balances` are by purse; `balances` are those after the event. `business_day`, `period` and `merchant` are what the
+rules used.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ class TopUpDeclined(Struct, array_like=True, tag=5, frozen=True, gc=False):
 class Reversed(Struct, array_like=True, tag=6, frozen=True, gc=False):
     """A purchase or top-up was undone: `returned` is the change of each purse, negative when a top-up is undone.
 
-    `counterpart` is the other side of the original: (ledger account, amount it is debited or credited). What a spent
-    top-up no longer holds is `shortfall`, and sits in suspense.
+    `service`, `channel` and the `original_` fields are those of the original. What a spent top-up no longer holds is
+    `shortfall`, and sits in suspense.
     """
 
     account: str

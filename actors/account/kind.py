@@ -10,6 +10,7 @@ from actors.account.decide import DECIDE
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.postings import BOOK, gained
+from actors.account.services import SERVICE
 from actors.account.state import Account, new_account
 from actors.kind import Kind
 
@@ -19,6 +20,7 @@ ACCOUNT: Final = Kind(
     new=new_account,
     decide=DECIDE,
     apply=APPLY,
+    service=SERVICE,
     answer=ANSWER,
     answer_repeat=answer_repeat,
     concerns=concerns,

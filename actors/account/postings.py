@@ -15,8 +15,10 @@ Posting = tuple[LedgerAccount, int]
 """A change of one ledger account in minor units; the postings of an event sum to zero."""
 
 Booking = tuple[TotalsKey | None, int, tuple[Posting, ...]]
-"""Which total it counts in (None: in no terminal's), with what amount, and its postings. A reversal counts on its own day,
-as the reversal of what it reversed."""
+"""Which total it counts in (None: in no terminal's), with what amount, and its postings.
+
+A reversal counts on its own day, as the reversal of what it reversed.
+"""
 
 MERCHANTS: Final = "merchant"
 CHANNELS: Final = "channel"

@@ -1,7 +1,7 @@
 """Why a request may be refused: one function a service, its guard clauses in the order that the protocol promises.
 
-Two reasons at once always give the same code, because the first guard that fails answers. They stand in one function and
-not in a list of small ones because they run for every tap: a call for each costs twice what the comparisons do.
+Two reasons at once always give the same code, because the first guard that fails answers. They stand in one function
+and not in a list of small ones because they run for every tap: a call for each costs twice what the comparisons do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Refusal(NamedTuple):
     reason: Reason
 
 
-# Reaching an enumeration's member costs 0.1 microseconds in Python 3.11, so all that is used below is reached once, here.
+# Reaching an enumeration's member costs 0.1 microseconds in Python 3.11: all that is used below is reached once, here.
 _PURCHASE, _TOP_UP, _REVERSAL = Service.PURCHASE, Service.TOP_UP, Service.REVERSAL
 _INQUIRIES = {BalanceInquiry: Service.BALANCE_INQUIRY, MiniStatement: Service.MINI_STATEMENT}
 _ACTIVE, _CLOSED = CardState.ACTIVE, CardState.CLOSED

@@ -53,23 +53,26 @@ class Auditor:
         if not is_recorded(request):
             self._inquiries_unanswered[service_of(request)] -= 1
         finding = self._judge(request, reply)
-        return None if finding is None else self._keep(finding)
+        return None if finding is None else self.report(finding)
 
     def judge_balance(self, account: str, balance: int) -> Finding | None:
         """`account` was seen to hold `balance` minor units, by other means than a request recorded here."""
         finding = self._histories[account].balance_found(balance)
-        return None if finding is None else self._keep(finding)
+        return None if finding is None else self.report(finding)
 
-    def report_unasked(self, terminal: int, stan: int) -> Finding:
-        """A reply came that no request had asked for."""
-        return self._keep(Finding(Fault.UNASKED_REPLY, "", terminal, stan, "no such request was sent"))
+    def report(self, finding: Finding) -> Finding:
+        """Keep what somebody else found."""
+        self.faults[finding.fault] += 1
+        if len(self.findings) < FINDINGS_KEPT:
+            self.findings.append(finding)
+        return finding
 
     def finish(self) -> None:
         """Nothing more will come: whatever is still open is a fault, since a terminal ends what it began."""
         for account, history in self._histories.items():
             for request in history.unresolved():
                 text = f"nobody knows whether this {service_of(request)} happened"
-                self._keep(Finding(Fault.UNRESOLVED, account, request.terminal, request.stan, text))
+                self.report(Finding(Fault.UNRESOLVED, account, request.terminal, request.stan, text))
 
     def counts_agree(self, counted: Mapping[tuple[str, Code], int]) -> bool:
         """Whether `counted`, the switch's own decisions, can be what was seen. Exact where every answer came."""
@@ -122,12 +125,6 @@ class Auditor:
         text = f"first answered {first}, then {reply}"
         fault = Fault.DOUBLED if again else Fault.CHANGED_ANSWER
         return Finding(fault, request.account, request.terminal, request.stan, text)
-
-    def _keep(self, finding: Finding) -> Finding:
-        self.faults[finding.fault] += 1
-        if len(self.findings) < FINDINGS_KEPT:
-            self.findings.append(finding)
-        return finding
 
 
 def _refusal(request: AccountRequest, reply: Answer | Rejected) -> Finding | None:

@@ -138,9 +138,7 @@ class AccountHistory:
             finding = self._money_fault(terminal, stan, before, possible)
             if finding is not None:
                 return finding
-        expected = [
-            outcome for world in possible for _, outcome in outcomes(world, request, self._card, self._rules)
-        ]
+        expected = [outcome for world in possible for _, outcome in outcomes(world, request, self._card, self._rules)]
         code = Code.APPROVED if isinstance(reply, Statement) else reply.code
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
         texts = sorted({_describe(outcome.code, outcome.reason, outcome.balance) for outcome in expected})

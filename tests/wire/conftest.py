@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from wire.codes import Code, Reason
 from wire.connection import Connection
 from wire.messages import SignedOn, SignOn
+
+settings.register_profile("no-timing", deadline=None)  # how long an example takes says nothing about its truth
+settings.load_profile("no-timing")
 
 KEY = b"INSECURE" + bytes(24)
 RECORD_BYTES_MAX = 4_096

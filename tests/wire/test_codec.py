@@ -49,7 +49,7 @@ HEADLESS = {
     "STAN beyond 63 bits": [10, 1001, 2**63, 3000, "20260001", "C", 1250],
     "STAN as a boolean": [10, 1001, True, 3000, "20260001", "C", 1250],
     "a bad echo": [3, 1001.5, 42],
-    "a bad sign-on": [1, "1", "42"],
+    "a bad sign-on": [1, 1001, 42],
 }
 NOT_UTF8 = b"\x97\x0a\xcd\x03\xe9\x2a\x0a\xa2\xff\xff\xa1C\x05"
 DEEP = 60_000

@@ -1,0 +1,60 @@
+"""Opening accounts in a stopped folder: all of them or, after an interruption, the ones still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from actors.account.card import CardState, PersonClass
+from actors.account.events import Opened
+from actors.account.kind import ACCOUNT
+from actors.calendar import Moment
+from actors.shard import Shard, Turn
+
+ACCOUNTS_PER_COMMIT: Final = 2_000
+
+
+class Opening(NamedTuple):
+    """An account to open, with its card and its opening balance in minor units."""
+
+    account: str
+    card: str
+    card_state: CardState
+    expires: int
+    person_class: PersonClass
+    balance: int
+
+
+def conflict(shard: Shard, opening: Opening) -> str | None:
+    """How an account that exists was opened differently, or None if it does not exist or was opened just so."""
+    state = shard.actors.find(opening.account)
+    if state is None:
+        return None
+    found = shard.journal.event_at(state.opened_at)
+    was = Opening(found.account, found.card, found.card_state, found.expires, found.person_class, sum(found.balances))
+    differing = [
+        f"{name} was {before}, not {now}"
+        for name, before, now in zip(Opening._fields, was, opening, strict=True)
+        if before != now
+    ]
+    return f"account {opening.account} exists already: {', '.join(differing)}" if differing else None
+
+
+def open_accounts(shard: Shard, openings: Sequence[Opening], moment: Moment) -> int:
+    """Open those that do not exist yet, in durable commits of ACCOUNTS_PER_COMMIT; returns how many they were.
+
+    Raises what `Shard.commit` raises; what was committed before that stays, and a second call opens the rest.
+    """
+    missing = [opening for opening in openings if shard.actors.find(opening.account) is None]
+    for start in range(0, len(missing), ACCOUNTS_PER_COMMIT):
+        turn = Turn(shard.head.position + 1, moment)
+        for position, opening in enumerate(missing[start : start + ACCOUNTS_PER_COMMIT], turn.first):
+            event = Opened(
+                opening.account, moment.time_us, 0, opening.card, opening.card_state, opening.expires,
+                opening.person_class, (opening.balance,),
+            )  # fmt: skip
+            shard.record(turn, ACCOUNT.new(opening.account), event, position)
+        shard.seal(turn)
+        shard.commit(turn)
+        shard.adopt(turn)
+    return len(missing)

@@ -1,0 +1,136 @@
+"""Checks a data folder against itself: the journal from its beginning, and every snapshot against the replay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from actors.journal import Head, Journal, JournalBrokenError
+from actors.kind import Kind
+from actors.ledger import PURSES, Ledger
+from actors.snapshots import LedgerSnapshot, Snapshots
+from actors.store import Store
+from actors.totals import Sums, TotalsKey
+
+
+class Verified(NamedTuple):
+    """What was checked, and found right."""
+
+    head: Head
+    batches: int
+    events: int
+    actors: int
+    actor_snapshots: int
+    total_snapshots: int
+    ledger: Ledger
+
+
+def verify(store: Store, kind: Kind, progress: Callable[[int], None] = lambda _: None) -> Verified:
+    """Replay everything. Raises JournalBrokenError at the first position that contradicts the rest.
+
+    `progress` is called with the position after each batch.
+    """
+    return _Replay(store, kind).run(progress)
+
+
+class _Replay:
+    def __init__(self, store: Store, kind: Kind) -> None:
+        snapshots: Snapshots[Any] = Snapshots(store, kind.state_type)
+        # The snapshots first: beside a running switch, a journal read later has all that they have.
+        self._ledger_row = snapshots.ledger()
+        self._actor_rows = {state.number: state for state in snapshots.actors()}
+        self._day_rows: dict[int, list[tuple[TotalsKey, Sums]]] = defaultdict(list)
+        for day in snapshots.days():
+            for key, sums in day.items():
+                self._day_rows[sums[2]].append((key, sums))
+        self._stan_rows = snapshots.highest_stans()
+        self._kind = kind
+        self._journal = Journal(store, kind.event_type)
+        self._states: dict[str, Any] = {}
+        self._ledger = Ledger()
+        self._stans: dict[int, int] = {}
+        self._sums: dict[TotalsKey, list[int]] = {}
+        self._checked_actors = 0
+        self._checked_totals = 0
+
+    def run(self, progress: Callable[[int], None]) -> Verified:
+        batches = 0
+        head = Head(0, b"")
+        self._check_ledger_row(0)
+        for head, events in self._journal.checked_batches():
+            batches += 1
+            for position, event in enumerate(events, head.position - len(events) + 1):
+                self._replay(position, event)
+            self._check_ledger_row(head.position)
+            progress(head.position)
+        self._check_end(head.position)
+        return Verified(
+            head, batches, head.position, len(self._states), self._checked_actors, self._checked_totals, self._ledger
+        )
+
+    def _replay(self, position: int, event: Any) -> None:
+        kind = self._kind
+        before = self._states.get(event.account) or kind.new(event.account)
+        if event.previous != before.position:
+            raise JournalBrokenError(
+                position, f"account {event.account}: its previous event is {before.position}, not {event.previous}"
+            )
+        after = kind.apply[type(event)](before, event, position)
+        if after.purses != event.balances:
+            raise JournalBrokenError(
+                position, f"account {event.account}: balances {after.purses} differ from the event's {event.balances}"
+            )
+        self._states[event.account] = after
+        self._book(position, event, kind.gained(before, after))
+        for terminal, stan in kind.concerns(event):
+            self._stans[terminal] = max(stan, self._stans.get(terminal, 0))
+        row = self._actor_rows.get(event.account)
+        if row is not None and row.position == position:
+            self._checked_actors += 1
+            del self._actor_rows[event.account]
+            if row != after:
+                raise JournalBrokenError(position, f"account {event.account}: its snapshot differs from the replay")
+
+    def _book(self, position: int, event: Any, gained: int) -> None:
+        book = self._kind.book.get(type(event))
+        key, amount, postings = book(event) if book else (None, 0, ())
+        if sum(change for _, change in postings):
+            raise JournalBrokenError(position, f"postings do not sum to zero: {postings}")
+        posted = sum(change for (name, _), change in postings if name == PURSES)
+        if posted != gained:
+            raise JournalBrokenError(position, f"account {event.account} gained {gained}, but {posted} was posted")
+        self._ledger.post(postings)
+        self._ledger.held += gained
+        if key is not None:
+            sums = self._sums.setdefault(key, [0, 0, 0])
+            sums[0] += 1
+            sums[1] += amount
+            sums[2] = position
+        for row_key, row in self._day_rows.pop(position, ()):
+            self._checked_totals += 1
+            if self._sums.get(row_key) != list(row):
+                raise JournalBrokenError(position, f"the stored total {row_key} differs from the replay")
+
+    def _check_ledger_row(self, position: int) -> None:
+        row = self._ledger_row
+        if row.position != position:
+            return
+        balances = [(name, number, balance) for (name, number), balance in self._ledger.balances.items()]
+        if sorted(map(tuple, row.balances)) != sorted(balances) or row.held != self._ledger.held:
+            raise JournalBrokenError(position, "the stored ledger differs from the replay")
+        self._ledger_row = LedgerSnapshot(-1, 0, 0, [])
+
+    def _check_end(self, position: int) -> None:
+        """Nothing stored may speak of events that the journal does not have."""
+        for row in self._actor_rows.values():
+            raise JournalBrokenError(
+                row.position, f"account {row.number}: its snapshot stands at no event of its chain"
+            )
+        if self._day_rows:
+            raise JournalBrokenError(min(self._day_rows), "a stored total stands at no event")
+        if self._ledger_row.position >= 0:
+            raise JournalBrokenError(self._ledger_row.position, "the stored ledger stands at no batch's end")
+        for terminal, stan in self._stan_rows.items():
+            if stan > self._stans.get(terminal, 0):
+                raise JournalBrokenError(position, f"terminal {terminal}: stored STAN {stan} is above the journal's")

@@ -1,0 +1,221 @@
+"""A peak from its beginning to its verdict: prepare, drive the lunch open-loop, settle, check, report."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+from rich.console import Console
+
+from simulators.accounts import Card, read_accounts
+from simulators.auditor.auditor import Auditor
+from simulators.auditor.findings import Fault, Finding
+from simulators.auditor.world import Rules
+from simulators.bad_input import BadInputError
+from simulators.campus import Campus, read_campus
+from simulators.campus_files import write_campus
+from simulators.display import Display
+from simulators.embedded import embedded_switch
+from simulators.fleet import Fleet
+from simulators.lunch import LUNCH_SECONDS, LUNCH_STARTS, SHAPES, Tap, plan_lunch
+from simulators.metrics_page import Page, read_page
+from simulators.population import make_population
+from simulators.report import BROKEN, HOLDS, LatencyReport, PeakReport, count, versions, write_report
+from simulators.station import Address
+from simulators.tally import SLICES, Tally
+
+LUNCH_DAY = "2026-09-01"
+PREPARATION_SECONDS = 4
+"""Real time that an embedded switch and the fleet need before the first tap, roughly."""
+
+SETTLE_SECONDS = 60.0
+CLOSING_SECONDS = 120.0
+DEFAULT_CARDS = 30_000
+
+
+class Settings(Struct, frozen=True):
+    """What a person chose."""
+
+    cards: int | None
+    shape: str
+    speed: float
+    seed: int
+    report: Path
+
+    @property
+    def drive_seconds(self) -> float:
+        """Real time over which the taps arrive."""
+        return LUNCH_SECONDS / self.speed
+
+
+class Running(Struct, frozen=True):
+    """A switch that runs already."""
+
+    address: Address
+    http: str | None
+    campus: Path
+    accounts: Path
+
+
+class _Scene(Struct, frozen=True):
+    """A switch with its campus, as it is before the first tap."""
+
+    address: Address
+    http: str | None
+    campus: Campus
+    cards: Sequence[Card]
+    today: int
+    whole_day: bool
+
+
+async def peak_embedded(settings: Settings, console: Console) -> PeakReport:
+    """Drive an embedded switch on a temporary folder. Raises EmbeddedError."""
+    with tempfile.TemporaryDirectory(prefix="tapswitch-peak-") as name:
+        folder = Path(name)
+        cards = make_population(settings.cards or DEFAULT_CARDS, settings.seed)
+        files = write_campus(folder, cards)
+        campus = read_campus(files.campus)
+        starts = datetime.fromisoformat(f"{LUNCH_DAY}T{LUNCH_STARTS}").replace(tzinfo=campus.time_zone)
+        midnight = starts.replace(hour=0, minute=0, second=0)
+        begins = max(midnight, starts - timedelta(seconds=PREPARATION_SECONDS * settings.speed))
+        ends = begins + timedelta(seconds=(settings.drive_seconds + SETTLE_SECONDS) * settings.speed)
+        console.print(f"Importing {len(cards):,} cards and starting the switch.")
+        clock = f"{begins.replace(tzinfo=None).isoformat(timespec='seconds')},{settings.speed:g}"
+        async with embedded_switch(folder, files, clock) as switch:
+            today, last_day = campus.business_day(begins), campus.business_day(ends)
+            scene = _Scene(switch.address, switch.http, campus, cards, today, today == last_day)
+            return await _drive(settings, scene, console)
+
+
+async def peak_connected(settings: Settings, running: Running, console: Console) -> PeakReport:
+    """Drive a switch that runs already. Opening balances are asked of it first. Raises BadInputError."""
+    campus = read_campus(running.campus)
+    cards = read_accounts(running.accounts)
+    if settings.cards is not None and settings.cards > len(cards):
+        raise BadInputError(f"--cards {settings.cards}: {running.accounts} has only {len(cards)}")
+    cards = cards[: settings.cards]
+    console.print(f"Asking {running.address} for {len(cards):,} opening balances.")
+    scene = _Scene(running.address, running.http, campus, cards, 0, whole_day=False)
+    async with Fleet(campus, running.address, cards, _auditor(scene), Tally(1.0)) as fleet:
+        balances = await fleet.inquire_all()
+        today = campus.business_day(datetime.fromtimestamp(fleet.switch_time_us / 1e6, UTC))
+    opening = [
+        card if balance is None else replace(card, balance=balance)
+        for card, balance in zip(cards, balances, strict=True)
+    ]
+    return await _drive(settings, replace(scene, cards=opening, today=today), console)
+
+
+async def _drive(settings: Settings, scene: _Scene, console: Console) -> PeakReport:
+    auditor = _auditor(scene)
+    tally = Tally(settings.drive_seconds)
+    before = await read_page(scene.http)
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    async with Fleet(scene.campus, scene.address, scene.cards, auditor, tally) as fleet:
+        taps = _plan(settings, scene, fleet)
+        console.print(f"{fleet.terminals} terminals on {fleet.stations} connections; {len(taps):,} taps to come.")
+        gc.collect()
+        gc.freeze()
+        async with Display(console, tally, len(taps), fleet).shown():
+            await _send(taps, settings.speed, fleet)
+            await fleet.settle(SETTLE_SECONDS)
+        console.print("Checking every balance.")
+        checked = await _check_balances(fleet, auditor)
+    auditor.finish()
+    after = await read_page(scene.http)
+    report = _report(settings, scene, fleet, tally, auditor, checked, started_at, before, after)
+    write_report(settings.report, report, tally)
+    return report
+
+
+def _auditor(scene: _Scene) -> Auditor:
+    return Auditor(scene.cards, Rules(scene.campus.limits, scene.campus.terminals, scene.today, scene.whole_day))
+
+
+def _plan(settings: Settings, scene: _Scene, fleet: Fleet) -> list[Tap]:
+    """A canteen gets customers in proportion to its windows."""
+    weights = [canteen.windows for canteen in fleet.canteens]
+    return plan_lunch(
+        len(scene.cards),
+        SHAPES[settings.shape],
+        settings.seed,
+        weights,
+        scene.campus.limits.purchase_max,
+        kiosks=fleet.kiosks.windows > 0,
+    )
+
+
+async def _send(taps: Sequence[Tap], speed: float, fleet: Fleet) -> None:
+    """Open loop: every tap arrives when the plan says, whatever became of those before it."""
+    loop = asyncio.get_running_loop()
+    fleet.started_at = start = loop.time()
+    for tap in taps:
+        due = start + tap.second / speed
+        if (wait := due - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        fleet.arrive(tap, due)
+
+
+async def _check_balances(fleet: Fleet, auditor: Auditor) -> int:
+    """How many balances the switch told; the auditor judges each of them."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            balances = await fleet.inquire_all()
+    except TimeoutError:
+        text = f"not every balance could be asked within {CLOSING_SECONDS:.0f} s"
+        auditor.report(Finding(Fault.UNRESOLVED, "", 0, 0, text))
+        return 0
+    return sum(balance is not None for balance in balances)
+
+
+def _report(  # noqa: PLR0917 - everything that the run gathered comes together here
+    settings: Settings,
+    scene: _Scene,
+    fleet: Fleet,
+    tally: Tally,
+    auditor: Auditor,
+    checked: int,
+    started_at: str,
+    before: Page | None,
+    after: Page | None,
+) -> PeakReport:
+    per_second = SLICES / settings.drive_seconds
+    agree = None if before is None or after is None else auditor.counts_agree(after.since(before))
+    imbalance = None if after is None else after.imbalance
+    holds = not auditor.faults and not imbalance and agree is not False
+    return PeakReport(
+        verdict=HOLDS if holds else BROKEN,
+        seed=settings.seed,
+        cards=len(scene.cards),
+        shape=settings.shape,
+        speed=settings.speed,
+        drive_seconds=settings.drive_seconds,
+        stations=fleet.stations,
+        terminals=fleet.terminals,
+        offered=tally.offered,
+        answered=tally.answered,
+        approved=tally.approved,
+        declined_by_code=tally.declined_by_code(),
+        not_served=tally.not_served,
+        retried=tally.retried,
+        reversed=tally.reversed,
+        time_outs=fleet.time_outs,
+        offered_per_s_max=max(slice_.offered for slice_ in tally.slices) * per_second,
+        answered_per_s_max=max(slice_.answered for slice_ in tally.slices) * per_second,
+        lost=count(auditor.faults, Fault.LOST),
+        doubled=count(auditor.faults, Fault.DOUBLED),
+        faults={fault.value: number for fault, number in auditor.faults.items()},
+        findings=auditor.findings,
+        balances_checked=checked,
+        imbalance_minor_units=imbalance,
+        switch_counts_agree=agree,
+        latency_ms=LatencyReport(tally.intended.percentiles(), tally.actual.percentiles()),
+        started_at=started_at,
+        versions=versions(),
+    )

@@ -1,0 +1,40 @@
+"""What time it is: the system's clock, or one that makes lunch happen at any hour."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+JUMP_US_MAX: Final = 3_600 * 1_000_000
+"""A clock that is further than this from where it should be stamps no events."""
+
+
+class Clock:
+    """Microseconds since the Unix epoch, running at `speed` from `start_us`; by default the system clock itself."""
+
+    def __init__(self, start_us: int | None = None, speed: float = 1.0) -> None:
+        self.simulated = start_us is not None
+        self.speed = speed
+        self._system_start_us = time.time_ns() // 1_000
+        self._monotonic_start_us = time.monotonic_ns() // 1_000
+        self._start_us = self._system_start_us if start_us is None else start_us
+
+    def now_us(self) -> int:
+        """The time now."""
+        return self._start_us + int((time.time_ns() // 1_000 - self._system_start_us) * self.speed)
+
+    def jump_us(self) -> int:
+        """How far the system clock has moved against the monotonic one since this object was made."""
+        system = time.time_ns() // 1_000 - self._system_start_us
+        monotonic = time.monotonic_ns() // 1_000 - self._monotonic_start_us
+        return system - monotonic
+
+    def problem(self, newest_event_us: int) -> str | None:
+        """Why no event may be stamped now, or None. `newest_event_us`: time of the journal's last event, or 0."""
+        jump_us = self.jump_us()
+        if abs(jump_us) > JUMP_US_MAX:
+            return f"the system clock jumped by {jump_us / 1e6:.0f} s while running: set it right and restart"
+        behind_us = newest_event_us - self.now_us()
+        if behind_us > JUMP_US_MAX:
+            return f"the clock is {behind_us / 1e6:.0f} s behind the journal's last event: set it right and restart"
+        return None

@@ -1,0 +1,222 @@
+"""A shard in this very process: turns on the event loop, commits in one helper thread.
+
+Batches form by themselves: whatever arrives while one commit is in flight is the next turn. LMDB releases the
+interpreter while it writes, so the event loop keeps reading meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import structlog
+
+from actors.account.kind import ACCOUNT
+from actors.policy import Policy
+from actors.shard import Shard, Turn
+from actors.store import CommitRefusedError
+from switch.clock import Clock
+from switch.mailbox import Mailbox, Parcel
+from switch.meters import Meters
+from wire.codes import Code, Reason
+from wire.messages import Answer
+
+TURN_REQUESTS_MAX: Final = 1_024
+DEADLINE_TICK_S: Final = 0.05
+RETRY_AFTER_MS: Final = 500
+"""What a terminal is told to wait before it tries again where nothing better is known."""
+
+log = structlog.get_logger()
+
+
+class EmbeddedShard:
+    """Answers every submitted request exactly once, at the latest a tick after its terminal has stopped waiting."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        policy: Policy,
+        clock: Clock,
+        meters: Meters,
+        mailbox_max: int,
+        on_delivered: Callable[[], None],
+        on_broken: Callable[[BaseException], None],
+    ) -> None:
+        """`on_delivered` is called after a round of answers has been handed to their senders.
+
+        `on_broken` is called once if the shard must stop because it no longer knows what is on disk.
+        """
+        self.shard = shard
+        self.policy = policy
+        self.mailbox = Mailbox(mailbox_max)
+        self.refusal: Reason | None = None
+        """Why nothing should be submitted now (to be answered 91), or None."""
+
+        self.store_full = False
+        self._clock = clock
+        self._meters = meters
+        self._on_delivered = on_delivered
+        self._on_broken = on_broken
+        self._loop = asyncio.get_running_loop()
+        self._commit_thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._committing: list[Parcel] = []
+        self._turn_running = False
+        self._broken = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
+
+    def problem(self) -> str | None:
+        """Why this shard is not ready, or None."""
+        if self._broken:
+            return "a commit failed and the shard has stopped"
+        if self.store_full:
+            return "the store is full: no space for the last commit"
+        if not self.shard.admits:
+            return f"snapshots lag {self.shard.snapshot_lag} events behind"
+        return self._clock.problem(self.shard.time_us)
+
+    def submit(self, parcel: Parcel) -> None:
+        """Take a parcel for which the mailbox has room."""
+        self.mailbox.put(parcel)
+        self._wake()
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is answered."""
+        await self._idle.wait()
+
+    async def stop(self) -> None:
+        """Write all snapshots, so that the next start replays nothing; then end the helper thread."""
+        self._tick.cancel()
+        await self.drain()
+        if not self._broken:
+            try:
+                await self._loop.run_in_executor(self._commit_thread, self.shard.checkpoint)
+            except CommitRefusedError as error:
+                log.warning("checkpoint refused; the next start replays the journal's tail", error=str(error))
+        self._commit_thread.shutdown()
+
+    def _wake(self) -> None:
+        if not self._turn_running and not self._broken:
+            self._turn_running = True
+            self._idle.clear()
+            # After this iteration's other reads, so that all of them are in the turn.
+            self._loop.call_soon(self._begin_turn)
+
+    def _begin_turn(self) -> None:
+        started = self._loop.time()
+        parcels = self.mailbox.take(TURN_REQUESTS_MAX)
+        for parcel in parcels:
+            self._refuse(parcel, parcel.take_expired(started), Code.TOO_LATE, Reason.WAITED_TOO_LONG)
+        if self._clock.problem(self.shard.time_us) is not None:
+            # No event may be stamped with this time; nothing was decided, so trying again is safe.
+            for parcel in parcels:
+                self._refuse(parcel, parcel.requests, Code.TRY_AGAIN, Reason.NOT_READY)
+            self._end_turn()
+            return
+        requests: list[Any] = []
+        queue_latency = self._meters.queue_latency
+        for parcel in parcels:
+            requests += parcel.requests
+            queue_latency.observe(started - parcel.received, len(parcel.requests))
+        shard = self.shard
+        moment = self.policy.calendar.moment(max(self._clock.now_us(), shard.time_us))
+        turn = shard.decide(requests, moment, self.policy)
+        self._committing = parcels
+        decided = self._loop.time()
+        self._meters.decide_latency.observe(decided - started, len(requests))
+        if turn.batch is None and not turn.rows:
+            self._finish_turn(turn, requests)
+            return
+        commit = self._loop.run_in_executor(self._commit_thread, shard.commit, turn)
+        commit.add_done_callback(lambda done: self._committed(done, turn, requests, decided))
+
+    def _committed(self, commit: asyncio.Future[None], turn: Turn, requests: list[Any], began: float) -> None:
+        error = commit.exception()
+        seconds = self._loop.time() - began
+        self._meters.commit_latency.observe(seconds)
+        self._meters.recent_commits_s.append(seconds)
+        if error is None:
+            if turn.batch is not None:
+                self._meters.batch_sizes.observe(len(turn.events))
+            self.store_full = False
+            self._finish_turn(turn, requests)
+        elif isinstance(error, CommitRefusedError):
+            self._undo_turn(error)
+        else:
+            self._break(error)
+
+    def _finish_turn(self, turn: Turn, requests: list[Any]) -> None:
+        self.shard.adopt(turn)
+        answers, start = turn.answers, 0
+        if len(answers) == sum(len(parcel.requests) for parcel in self._committing):
+            for parcel in self._committing:
+                end = start + len(parcel.requests)
+                parcel.sender.deliver(parcel, answers[start:end])
+                start = end
+        else:
+            self._deliver_unexpired(requests, answers)
+        self._count(turn)
+        self._end_turn()
+
+    def _deliver_unexpired(self, requests: list[Any], answers: list[Any]) -> None:
+        """Some requests were answered 96 while their commit was in flight: deliver only the others' answers."""
+        by_request = {id(request): answer for request, answer in zip(requests, answers, strict=True)}
+        for parcel in self._committing:
+            parcel.sender.deliver(parcel, [by_request[id(request)] for request in parcel.requests])
+
+    def _undo_turn(self, error: CommitRefusedError) -> None:
+        if not self.store_full:
+            log.error("commit refused; nothing was recorded, terminals are told to try again", error=str(error))
+        self.store_full = True
+        self._meters.commits_refused += 1
+        for parcel in self._committing:
+            self._refuse(parcel, parcel.requests, Code.TRY_AGAIN, Reason.STORE_FULL)
+        self._end_turn()
+
+    def _break(self, error: BaseException) -> None:
+        self._broken = True
+        self.refusal = Reason.NOT_READY
+        self._idle.set()
+        log.critical("commit failed; stopping, because what is on disk is not known until it is read again",
+                     error=repr(error))  # fmt: skip
+        self._on_broken(error)
+
+    def _end_turn(self) -> None:
+        self._committing = []
+        self._on_delivered()
+        self.refusal = None if self.shard.admits else Reason.BUSY_SHARD
+        if self.mailbox or not self.shard.admits:
+            self._begin_turn()
+        else:
+            self._turn_running = False
+            self._idle.set()
+
+    def _count(self, turn: Turn) -> None:
+        meters = self._meters
+        meters.repeats += turn.repeats
+        meters.count_answers(ACCOUNT.service, turn.events, turn.unrecorded)
+        now = self._loop.time()
+        for parcel in self._committing:
+            meters.total_latency.observe(now - parcel.received, len(parcel.requests))
+
+    def _refuse(self, parcel: Parcel, requests: list[Any], code: Code, reason: Reason) -> None:
+        if not requests:
+            return
+        retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
+        self._meters.refusals[int(code), reason.value] += len(requests)
+        parcel.sender.deliver(
+            parcel,
+            [Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms) for request in requests],
+        )
+
+    def _expire(self) -> None:
+        now = self._loop.time()
+        for parcel, requests in self.mailbox.take_expired(now):
+            self._refuse(parcel, requests, Code.TOO_LATE, Reason.WAITED_TOO_LONG)
+        for parcel in self._committing:
+            self._refuse(parcel, parcel.take_expired(now), Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN)
+        self._on_delivered()
+        self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)

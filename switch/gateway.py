@@ -1,0 +1,140 @@
+"""The terminal side of the switch: sessions, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from switch.campus import Campus
+from switch.clock import Clock
+from switch.embedded import EmbeddedShard
+from switch.meters import Meters
+from switch.secrets_file import Secrets
+from switch.session import Session
+
+TICK_S: Final = 1.0
+"""How often time limits are looked at, and the length of the window in which a terminal's requests are counted."""
+
+LEAVE_SECONDS_MAX: Final = 5.0
+"""How long a stopping switch waits for peers to read their last answers."""
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """Accepts connections and keeps the limits that hold across them."""
+
+    def __init__(
+        self,
+        campus: Campus,
+        secrets: Secrets,
+        shard: EmbeddedShard,
+        clock: Clock,
+        meters: Meters,
+        *,
+        log_requests: bool,
+    ) -> None:
+        self.campus = campus
+        self.shard = shard
+        self.clock = clock
+        self.meters = meters
+        self.log_requests = log_requests
+        self.loop = asyncio.get_running_loop()
+        self.sessions: set[Session] = set()
+        self.by_station: dict[str, Session] = {}
+        self.to_flush: list[Session] = []
+        """Sessions with queued replies."""
+
+        self.asked_this_second: dict[int, int] = {}
+        """Requests by terminal."""
+
+        self.stopping = False
+        self._secrets = secrets
+        self._sessions_made = 0
+        self._server: asyncio.Server | None = None
+        self._tick = self.loop.call_later(TICK_S, self._on_tick)
+        self._emptied = asyncio.Event()
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Begin to accept connections; returns the address in use."""
+        self._server = await self.loop.create_server(self._new_session, host, port, backlog=4_096, reuse_address=True)
+        address = self._server.sockets[0].getsockname()
+        return address[0], address[1]
+
+    async def stop(self) -> None:
+        """Accept nothing more, answer what is in flight, say goodbye, close."""
+        self.stopping = True
+        if self._server is not None:
+            self._server.close()
+        await self.shard.drain()
+        self.flush()
+        for session in list(self.sessions):
+            if session.signed_on:
+                session.leave()
+            else:
+                session.close("the switch is stopping")
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS_MAX):
+                while self.sessions:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        except TimeoutError:
+            log.warning("peers did not read their last answers", sessions=len(self.sessions))
+            for session in list(self.sessions):
+                session.abort()
+        self._tick.cancel()
+
+    def find_key(self, station: str, key_number: int) -> bytes | None:
+        """A station's pre-shared key."""
+        return self._secrets.get(station, {}).get(key_number)
+
+    def flush(self) -> None:
+        """Send every session's queued replies."""
+        if self.to_flush:
+            sessions, self.to_flush = self.to_flush, []
+            for session in sessions:
+                session.flush()
+
+    def connected(self, session: Session) -> None:
+        """A connection was made."""
+        self.sessions.add(session)
+        if len(self.sessions) > self.campus.sessions.connections_max:
+            self.meters.rejected["too-many-connections"] += 1
+            session.close("too many connections", connections_max=self.campus.sessions.connections_max)
+
+    def signed_on(self, session: Session) -> None:
+        """A session is its station's one; an older one is closed, for its station has gone from it."""
+        self.meters.sign_ons += 1
+        older = self.by_station.get(session.station)
+        self.by_station[session.station] = session
+        if older is not None:
+            older.close("replaced by a newer session of its station", newer=session.number)
+        log.info("signed on", session=session.number, station=session.station)
+
+    def disconnected(self, session: Session) -> None:
+        """A connection is gone."""
+        self.sessions.discard(session)
+        if self.by_station.get(session.station) is session:
+            del self.by_station[session.station]
+        if not self.sessions:
+            self._emptied.set()
+
+    def _new_session(self) -> Session:
+        self._sessions_made += 1
+        return Session(self, self._sessions_made)
+
+    def _on_tick(self) -> None:
+        self.asked_this_second.clear()
+        limits, now = self.campus.sessions, self.loop.time()
+        for session in list(self.sessions):
+            silent_s = now - session.heard
+            if silent_s > limits.idle_seconds:
+                self.meters.rejected["idle"] += 1
+                session.close("idle", idle_seconds=limits.idle_seconds)
+                session.abort()
+            elif not session.signed_on and now - session.connected_at > limits.sign_on_seconds:
+                self.meters.rejected["sign-on-time-limit"] += 1
+                session.close("no sign-on in time", sign_on_seconds=limits.sign_on_seconds)
+        self._tick = self.loop.call_later(TICK_S, self._on_tick)

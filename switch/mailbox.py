@@ -1,0 +1,84 @@
+"""Requests on their way to a shard: parcels of one session's record, in order of arrival, up to a bound."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Sender(Protocol):
+    """Whoever waits for answers."""
+
+    def deliver(self, parcel: Parcel, answers: Sequence[Any]) -> None:
+        """Take the answers to some of the parcel's requests. Called until each one has been answered once."""
+        ...
+
+
+class Parcel:
+    """The account requests of one record. Each request is answered exactly once."""
+
+    __slots__ = ("received", "requests", "sender", "wait_ms_min")
+
+    def __init__(self, sender: Sender, requests: list[Any], received: float, wait_ms_min: int) -> None:
+        self.sender = sender
+        self.requests = requests
+        """Those that are still unanswered."""
+
+        self.received = received
+        """Event loop time in seconds."""
+
+        self.wait_ms_min = wait_ms_min
+        """The shortest time that any of the requests may wait, from `received`."""
+
+    def take_expired(self, now: float) -> list[Any]:
+        """Remove and return the requests whose terminals have stopped waiting."""
+        waited_ms = (now - self.received) * 1_000
+        if waited_ms <= self.wait_ms_min:
+            return []
+        expired = [request for request in self.requests if waited_ms > request.wait_ms]
+        self.requests = [request for request in self.requests if waited_ms <= request.wait_ms]
+        self.wait_ms_min = min((request.wait_ms for request in self.requests), default=0)
+        return expired
+
+
+class Mailbox:
+    """First in, first out."""
+
+    def __init__(self, requests_max: int) -> None:
+        self._parcels: deque[Parcel] = deque()
+        self._requests_max = requests_max
+        self.depth = 0
+        """Requests waiting."""
+
+    def __bool__(self) -> bool:
+        return bool(self._parcels)
+
+    def room(self) -> int:
+        """How many more requests fit."""
+        return self._requests_max - self.depth
+
+    def put(self, parcel: Parcel) -> None:
+        """Add a parcel; the caller has made sure that there is room."""
+        self.depth += len(parcel.requests)
+        self._parcels.append(parcel)
+
+    def take(self, requests_max: int) -> list[Parcel]:
+        """The oldest parcels: at least one if there is any, and no more requests than `requests_max` if possible."""
+        taken: list[Parcel] = []
+        count = 0
+        parcels = self._parcels
+        while parcels and (not taken or count + len(parcels[0].requests) <= requests_max):
+            parcel = parcels.popleft()
+            count += len(parcel.requests)
+            taken.append(parcel)
+        self.depth -= count
+        return taken
+
+    def take_expired(self, now: float) -> list[tuple[Parcel, list[Any]]]:
+        """Remove and return, by parcel, the requests whose terminals have stopped waiting."""
+        expired = [(parcel, requests) for parcel in self._parcels if (requests := parcel.take_expired(now))]
+        if expired:
+            self.depth -= sum(len(requests) for _, requests in expired)
+            self._parcels = deque(parcel for parcel in self._parcels if parcel.requests)
+        return expired

@@ -1,0 +1,83 @@
+"""What is counted while the switch works: plain integers, added to once a batch and read when somebody scrapes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+LATENCY_EDGES_S: Final = (
+    0.00025,
+    0.0005,
+    0.001,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+)
+BATCH_EDGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class Histogram:
+    """Counts by upper edge, the last one being everything above."""
+
+    __slots__ = ("counts", "edges", "sum")
+
+    def __init__(self, edges: tuple[float, ...]) -> None:
+        self.edges = edges
+        self.counts = [0] * (len(edges) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count `value` `times` times."""
+        self.counts[bisect_left(self.edges, value)] += times
+        self.sum += value * times
+
+
+class Meters:
+    """One for each process. Latencies are in seconds, from the receipt of a record."""
+
+    def __init__(self) -> None:
+        self.answers: Counter[tuple[str, int]] = Counter()
+        """By service and code; repeats are not in it."""
+
+        self.repeats = 0
+        self.refusals: Counter[tuple[int, str]] = Counter()
+        """Answered without an actor, by code and reason."""
+
+        self.rejected: Counter[str] = Counter()
+        """Input that cost its sender a connection, a sign-on or an error reply, by reason."""
+
+        self.sign_ons = 0
+        self.queue_latency = Histogram(LATENCY_EDGES_S)
+        self.decide_latency = Histogram(LATENCY_EDGES_S)
+        self.commit_latency = Histogram(LATENCY_EDGES_S)
+        self.total_latency = Histogram(LATENCY_EDGES_S)
+        self.batch_sizes = Histogram(BATCH_EDGES)
+        self.commits_refused = 0
+        self.recent_commits_s: deque[float] = deque(maxlen=64)
+
+    def count_answers(
+        self, service: Mapping[type, str], events: Sequence[Any], unrecorded: Mapping[tuple[type, int], int]
+    ) -> None:
+        """Count a durable turn: its events (a decline has a code), and what it answered without recording it."""
+        answers = self.answers
+        by_type: dict[type, int] = Counter(map(type, events))
+        for event_type, count in by_type.items():
+            if hasattr(event_type, "code"):
+                declined: list[Any] = [event for event in events if type(event) is event_type]
+                answers.update((service[event_type], int(event.code)) for event in declined)
+            else:
+                answers[service[event_type], 0] += count
+        for (request_type, code), count in unrecorded.items():
+            answers[service[request_type], code] += count

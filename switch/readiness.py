@@ -1,0 +1,67 @@
+"""Is the switch ready, and if not, why: every check with what was found and what to do."""
+
+from __future__ import annotations
+
+import resource
+from typing import Final
+
+from msgspec import Struct
+
+from switch.clock import Clock
+from switch.embedded import EmbeddedShard
+from switch.gateway import Gateway
+
+MAP_USED_WARNING: Final = 0.8
+MAP_USED_MAX: Final = 0.95
+DESCRIPTORS_BESIDE_CONNECTIONS: Final = 64
+"""Files, listeners and HTTP clients that need descriptors as well."""
+
+
+class Check(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    explanation: str
+
+
+class Readiness:
+    """Looks at everything each time it is asked."""
+
+    def __init__(self, shard: EmbeddedShard, gateway: Gateway, clock: Clock) -> None:
+        self._shard = shard
+        self._gateway = gateway
+        self._clock = clock
+
+    def checks(self) -> list[Check]:
+        """All checks; the switch is ready if every one is ok."""
+        return [self._serving(), self._of_shard(), self._of_map(), self._of_open_files(), self._of_clock()]
+
+    def _serving(self) -> Check:
+        stopping = self._gateway.stopping
+        return Check("serving", not stopping, "stopping" if stopping else f"{len(self._gateway.sessions)} connections")
+
+    def _of_shard(self) -> Check:
+        problem = self._shard.problem()
+        head = self._shard.shard.head
+        return Check("shard", problem is None, problem or f"journal at position {head.position}")
+
+    def _of_map(self) -> Check:
+        usage = self._shard.shard.usage()
+        used = usage.used / usage.limit if usage.limit else 0.0
+        text = f"{usage.used / 2**20:.0f} MiB used of a map of {usage.limit / 2**20:.0f} MiB ({used:.1%})"
+        if used > MAP_USED_WARNING:
+            text += "; make room now: move to a larger map or a new data folder before it is full"
+        return Check("map", used <= MAP_USED_MAX, text)
+
+    def _of_open_files(self) -> Check:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = self._gateway.campus.sessions.connections_max + DESCRIPTORS_BESIDE_CONNECTIONS
+        enough = soft == resource.RLIM_INFINITY or soft >= needed
+        text = f"open-file limit {soft}, needed for sessions.connections_max {needed}"
+        return Check("open-files", enough, text if enough else f"{text}: raise `ulimit -n` or lower connections_max")
+
+    def _of_clock(self) -> Check:
+        problem = self._clock.problem(self._shard.shard.time_us)
+        kind = f"simulated, {self._clock.speed:g} seconds a second" if self._clock.simulated else "system clock"
+        return Check("clock", problem is None, problem or kind)

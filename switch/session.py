@@ -1,0 +1,261 @@
+"""One station's connection: bytes to messages, the gateway's own answers, and limits that protect everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import structlog
+
+from switch.mailbox import Parcel
+from wire.codec import Unreadable
+from wire.codes import Code, Reason
+from wire.connection import Connection
+from wire.errors import LocalProtocolError, PeerProtocolError
+from wire.messages import (
+    PROTOCOL_VERSION,
+    Answer,
+    BalanceInquiry,
+    Echo,
+    Echoed,
+    MiniStatement,
+    Purchase,
+    Rejected,
+    Reversal,
+    SignedOff,
+    SignedOn,
+    SignOff,
+    SignOn,
+    TopUp,
+)
+
+if TYPE_CHECKING:
+    from switch.gateway import Gateway
+
+WRITE_BUFFER_BYTES_MAX: Final = 256 * 1_024
+"""Past this much unread output, the session is not read from until its peer reads."""
+
+UNREADABLE_MAX: Final = 1_000
+"""Unreadable messages that a session may send before it is closed: reading them costs more than good ones do."""
+
+RETRY_AFTER_MS: Final = 1_000
+WAIT_MS_MAX: Final = 600_000
+
+_TO_SHARD: Final = frozenset({Purchase, TopUp, BalanceInquiry, MiniStatement, Reversal})
+
+log = structlog.get_logger()
+
+
+class Session(asyncio.Protocol):
+    """From connect to close. It counts as its station's session once its sign-on has been read."""
+
+    def __init__(self, gateway: Gateway, number: int) -> None:
+        limits = gateway.campus.sessions
+        self.number = number
+        self.station = ""
+        self.in_flight = 0
+        self.connected_at = self.heard = gateway.loop.time()
+        """Event loop time of the last bytes from the peer."""
+
+        self.signed_on = False
+        self.transport: asyncio.Transport
+        self._gateway = gateway
+        self._terminals: frozenset[int] = frozenset()
+        self._in_flight_max = limits.in_flight_max
+        self._connection = Connection.switch(gateway.find_key, os.urandom(32), limits.record_bytes_max)
+        self._outbox: list[Any] = []
+        self._leaving = False
+        self._unreadable = 0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the connection, or close it if there are too many."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        self._gateway.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what the bytes complete."""
+        self.heard = now = self._gateway.loop.time()
+        connection = self._connection
+        try:
+            messages = connection.receive(data)
+        except PeerProtocolError as error:
+            self._gateway.meters.rejected[error.breach.value] += 1
+            self.close("peer broke the protocol", breach=error.breach.value, explanation=error.explanation)
+            return
+        if not self.signed_on:
+            output = connection.take_output()
+            if output:
+                self.transport.write(output)
+            if messages:
+                self._sign_on(messages.pop(0))
+        if messages and self.signed_on:
+            self._admit(messages, now)
+
+    def pause_writing(self) -> None:
+        """The peer does not read: stop reading from it."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The peer has read."""
+        self.transport.resume_reading()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Forget the session; answers to what is in flight go nowhere, and a retry will find them."""
+        self._connection.close()
+        self._gateway.disconnected(self)
+
+    # What the gateway calls.
+
+    def deliver(self, parcel: Parcel, answers: Sequence[Any]) -> None:
+        """Queue answers; they leave together when the gateway flushes."""
+        del parcel
+        self.in_flight -= len(answers)
+        if not self._outbox:
+            self._gateway.to_flush.append(self)
+        self._outbox += answers
+
+    def flush(self) -> None:
+        """Send what is queued."""
+        answers, self._outbox = self._outbox, []
+        if self.transport.is_closing():
+            return
+        try:
+            self.transport.write(self._connection.send(answers))
+        except LocalProtocolError as error:
+            self.close("session ended before its answers", explanation=str(error))
+            return
+        if self._leaving:
+            self.leave()
+
+    def leave(self) -> None:
+        """Close once everything in flight is answered."""
+        self._leaving = True
+        if not self.in_flight and not self._outbox:
+            self._say_signed_off()
+
+    def close(self, why: str, **details: Any) -> None:
+        """Close now, with a logged reason."""
+        log.info("session closed", session=self.number, station=self.station, why=why, **details)
+        self._connection.close()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection without waiting for the peer to read."""
+        self._connection.close()
+        self.transport.abort()
+
+    # Inside.
+
+    def _sign_on(self, message: SignOn) -> None:
+        gateway = self._gateway
+        peer = self._connection.peer
+        assert peer is not None, "a sign-on comes after the greeting"
+        code, reason = Code.APPROVED, Reason.NONE
+        if message.protocol != PROTOCOL_VERSION:
+            code, reason = Code.NOT_SUPPORTED, Reason.PROTOCOL_VERSION
+        elif gateway.stopping:
+            code, reason = Code.TRY_AGAIN, Reason.STOPPING
+        limits = gateway.campus.sessions
+        signed_on = SignedOn(
+            code, reason, PROTOCOL_VERSION, gateway.clock.now_us(), limits.in_flight_max, limits.record_bytes_max,
+            limits.idle_seconds * 1_000, limits.echo_seconds * 1_000,
+        )  # fmt: skip
+        self.transport.write(self._connection.send([signed_on]))
+        self.station = peer.station
+        if code is not Code.APPROVED:
+            gateway.meters.rejected["sign-on-refused"] += 1
+            self.close("sign-on refused", reason=reason.value)
+            return
+        self._terminals = gateway.campus.stations[peer.station]
+        self.signed_on = True
+        gateway.signed_on(self)
+
+    def _admit(self, messages: list[Any], now: float) -> None:
+        """Hand on what a shard answers; answer the rest here."""
+        gateway = self._gateway
+        asked, asked_max = gateway.asked_this_second, gateway.campus.sessions.requests_per_second_per_terminal
+        terminals, room = self._terminals, self._in_flight_max - self.in_flight
+        requests: list[Any] = []
+        wait_ms_min = WAIT_MS_MAX
+        refusal = Reason.STOPPING if gateway.stopping else gateway.shard.refusal
+        for message in messages:
+            if type(message) not in _TO_SHARD:
+                self._answer_here(message)
+                continue
+            terminal = message.terminal
+            if terminal not in terminals or (type(message) is Reversal and message.original_terminal not in terminals):
+                self._refuse(message, Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION)
+            elif refusal is not None:
+                self._refuse(message, Code.TRY_AGAIN, refusal)
+            elif room <= 0:
+                self._refuse(message, Code.TRY_AGAIN, Reason.BUSY_SESSION)
+            elif (count := asked.get(terminal, 0)) >= asked_max:
+                self._refuse(message, Code.TRY_AGAIN, Reason.BUSY_TERMINAL)
+            else:
+                asked[terminal] = count + 1
+                room -= 1
+                wait_ms_min = min(wait_ms_min, message.wait_ms)
+                requests.append(message)
+        if requests:
+            self._submit(requests, now, wait_ms_min)
+        gateway.flush()
+        if self._unreadable > UNREADABLE_MAX:
+            self.close("too many unreadable messages", unreadable_max=UNREADABLE_MAX)
+        elif self._leaving:
+            self.leave()
+
+    def _submit(self, requests: list[Any], now: float, wait_ms_min: int) -> None:
+        shard = self._gateway.shard
+        room = shard.mailbox.room()
+        if len(requests) > room:
+            for request in requests[room:]:
+                self._refuse(request, Code.TRY_AGAIN, Reason.BUSY_SHARD)
+            requests = requests[:room]
+            if not requests:
+                return
+        self.in_flight += len(requests)
+        shard.submit(Parcel(self, requests, now, wait_ms_min))
+
+    def _refuse(self, request: Any, code: Code, reason: Reason) -> None:
+        self._gateway.meters.refusals[int(code), reason.value] += 1
+        retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
+        self._queue(Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms))
+        if self._gateway.log_requests:
+            log.debug("request refused", request=self.correlation(request), code=f"{code:02}", reason=reason.value)
+
+    def _answer_here(self, message: Any) -> None:
+        match message:
+            case Echo():
+                self._queue(Echoed(message.token, self._gateway.clock.now_us()))
+            case SignOff():
+                self._leaving = True
+            case Unreadable():
+                self._gateway.meters.rejected["unreadable-message"] += 1
+                self._unreadable += 1
+                self._queue(
+                    Rejected(message.terminal, message.stan, Code.FORMAT_ERROR, Reason.UNREADABLE, message.place,
+                             message.explanation)
+                )  # fmt: skip
+            case _:
+                self._gateway.meters.rejected["unexpected-message"] += 1
+                explanation = f"{type(message).__name__} is not expected in a session that is signed on"
+                self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, 0, explanation))
+
+    def _queue(self, reply: Any) -> None:
+        if not self._outbox:
+            self._gateway.to_flush.append(self)
+        self._outbox.append(reply)
+
+    def _say_signed_off(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(self._connection.send([SignedOff()]))
+            self.close("signed off")
+
+    def correlation(self, request: Any) -> str:
+        """The name of one copy of a request in all log lines: session, terminal, STAN."""
+        return f"{self.number}-{request.terminal}-{request.stan}"

@@ -1,0 +1,71 @@
+"""`tapswitch statement`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from actors.account.inquiries import statement_entry
+from actors.account.kind import ACCOUNT
+from actors.journal import Journal
+from actors.lmdb_store import LmdbStore
+from actors.snapshots import Snapshots
+from actors.store import StoreFormatError
+from switch.amounts import yuan
+from switch.data_folder import shard_folder
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
+)
+@click.option("--last", type=click.IntRange(min=1), help="Only the newest so many events.")
+@click.argument("account")
+def statement(data: Path, last: int | None, account: str) -> None:
+    """Print an account's events, newest first."""
+    try:
+        store = LmdbStore.open_read_only(shard_folder(data))
+    except StoreFormatError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        _show(account, list(islice(_events(store, account), last)))
+    finally:
+        store.close()
+
+
+def _events(store: LmdbStore, account: str) -> Iterator[tuple[int, Any]]:
+    """(position, event), newest first. The head of the chain is in the snapshot or in the journal's tail after it."""
+    snapshots: Snapshots[Any] = Snapshots(store, ACCOUNT.state_type)
+    journal = Journal(store, ACCOUNT.event_type)
+    state = snapshots.actor(account)
+    head = state.position if state is not None else 0
+    for position, event in journal.events(snapshots.ledger().replay_from):
+        if event.account == account:
+            head = max(head, position)
+    if not head:
+        raise click.UsageError(f"no account {account} in this data folder")
+    return journal.chain(head)
+
+
+def _show(account: str, events: list[tuple[int, Any]]) -> None:
+    table = Table(title=f"Account {account}, newest first", title_justify="left")
+    for column, justify in (
+        ("position", "right"), ("time (UTC)", "left"), ("service", "left"), ("code", "left"), ("reason", "left"),
+        ("amount", "right"), ("balance", "right"), ("terminal", "right"), ("STAN", "right"),
+    ):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich wants the literals themselves
+    for position, event in events:
+        entry = statement_entry(event)
+        when = datetime.fromtimestamp(entry.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        table.add_row(
+            str(position), when, entry.service, f"{entry.code:02}", str(getattr(event, "reason", "")),
+            yuan(entry.amount), yuan(sum(entry.balances)), str(entry.terminal), str(entry.stan),
+        )  # fmt: skip
+    Console().print(table)

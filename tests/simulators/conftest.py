@@ -1,0 +1,184 @@
+"""A switch in memory that obeys the auditor's own model, and misbehaves on request."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import date
+
+import pytest
+
+from simulators.accounts import Card, CardState, default_serial
+from simulators.auditor.auditor import Auditor
+from simulators.auditor.world import Rules, World, is_recorded, key_of, outcomes
+from simulators.campus import SERVICES_BY_KIND, Limits, StationKey, Terminal
+from simulators.station import Address
+from wire.codes import Code, Reason
+from wire.connection import Connection
+from wire.errors import PeerProtocolError
+from wire.messages import Answer, Echo, Echoed, SignedOff, SignedOn, SignOff, SignOn
+
+KEY = StationKey(1, bytes(range(32)))
+TIME_US = 1_788_230_400_000_000
+TODAY = 20260901
+LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
+VALID_UNTIL = date(2030, 7, 31)
+
+Interfere = Callable[[object, Answer], Answer | None]
+"""Given a request and the right answer to it: what is sent instead; None: nothing."""
+
+
+def make_card(account: str = "20260001", balance: int = 10_000, state: CardState = CardState.ACTIVE) -> Card:
+    return Card(account, default_serial(account), state, VALID_UNTIL, "student", balance)
+
+
+def make_rules(limits: Limits = LIMITS, *, whole_day: bool = True) -> Rules:
+    terminals = {
+        1001: Terminal(1001, "north-1", 1, SERVICES_BY_KIND["canteen"]),
+        1002: Terminal(1002, "north-1", 1, SERVICES_BY_KIND["canteen"]),
+        1003: Terminal(1003, "north-1", 1, SERVICES_BY_KIND["top-up"]),
+        1004: Terminal(1004, "north-1", 2, SERVICES_BY_KIND["canteen"], keeps_hours=True),
+    }
+    return Rules(limits, terminals, TODAY, whole_day)
+
+
+class FakeSwitch:
+    """Listens on loopback while in its context. `interfere` may change or swallow answers after their effect."""
+
+    def __init__(self, cards: list[Card], rules: Rules, keys: Mapping[str, bytes] = {"north-1": KEY.key}) -> None:
+        self.rules = rules
+        self.keys = keys
+        self.cards = {card.account: card for card in cards}
+        self.worlds = {card.account: World(card.balance, 0, {}) for card in cards}
+        self.refuse: Callable[[object], Answer | None] = lambda _request: None
+        """Answers that are given instead of deciding."""
+
+        self.interfere: Interfere = lambda _request, answer: answer
+        self.received: list[object] = []
+        self.recorded: dict[tuple[int, int], Answer] = {}
+        self.decisions: Counter[tuple[str, Code]] = Counter()
+        self.writers: set[asyncio.StreamWriter] = set()
+        self.sessions = 0
+        self.signed_off: list[SignOff] = []
+        self.echoes = 0
+        self.echo_interval_ms = 60_000
+
+    async def __aenter__(self) -> FakeSwitch:
+        self._server = await asyncio.start_server(self._session, "127.0.0.1", 0)
+        self.address = Address(*self._server.sockets[0].getsockname()[:2])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.drop_connections()
+        await self._server.wait_closed()
+
+    def drop_connections(self) -> None:
+        for writer in self.writers:
+            writer.close()
+
+    def answer(self, request: object) -> Answer | None:
+        refusal = self.refuse(request)
+        if refusal is not None:
+            return refusal
+        key = key_of(request)
+        answer = self.recorded.get(key)
+        decision = self.worlds[request.account].decided.get(key)
+        if decision is not None and decision.is_reversed:
+            answer = Answer(*key, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ())
+        answer = answer or self._decide(request)
+        return self.interfere(request, answer)
+
+    def _decide(self, request):
+        world = self.worlds[request.account]
+        *_, (after, outcome) = outcomes(world, request, self.cards[request.account], self.rules)
+        self.worlds[request.account] = after
+        authorization = len(self.recorded) + 1 if outcome.authorized else 0
+        balances = () if outcome.balance is None else (outcome.balance,)
+        answer = Answer(*key_of(request), outcome.code, outcome.reason, authorization, balances, outcome.paid)
+        if is_recorded(request):
+            self.recorded[key_of(request)] = answer
+        return answer
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection.switch(lambda name, _number: self.keys.get(name), secrets.token_bytes(32))
+        self.writers.add(writer)
+        try:
+            while data := await reader.read(65_536):
+                messages = connection.receive(data)
+                writer.write(connection.take_output())
+                replies = [reply for message in messages if (reply := self._reply(message)) is not None]
+                if replies:
+                    writer.write(connection.send(replies))
+                if SignOff() in messages:
+                    break
+        except (ConnectionError, PeerProtocolError):
+            pass
+        finally:
+            self.writers.discard(writer)
+            writer.close()
+
+    def _reply(self, message):
+        match message:
+            case SignOn():
+                self.sessions += 1
+                return SignedOn(Code.APPROVED, Reason.NONE, 1, TIME_US, 256, 65_535, 300_000, self.echo_interval_ms)
+            case SignOff():
+                self.signed_off.append(message)
+                return SignedOff()
+            case Echo(token=token):
+                self.echoes += 1
+                return Echoed(token, TIME_US)
+            case _:
+                self.received.append(message)
+                return self.answer(message)
+
+
+@pytest.fixture
+def cards() -> list[Card]:
+    return [make_card("20260001"), make_card("20260002", 500), make_card("20260003", state=CardState.LOST)]
+
+
+@pytest.fixture
+def rules() -> Rules:
+    return make_rules()
+
+
+@pytest.fixture
+def auditor(cards, rules) -> Auditor:
+    return Auditor(cards, rules)
+
+
+@pytest.fixture
+async def fake_switch(cards, rules) -> AsyncIterator[FakeSwitch]:
+    async with FakeSwitch(cards, rules) as switch:
+        yield switch
+
+
+@pytest.fixture
+def make_fake_switch() -> type[FakeSwitch]:
+    return FakeSwitch
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Let the event loop run until a condition holds, ten seconds at most."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0)
+
+    return wait
+
+
+@pytest.fixture
+def station_key() -> StationKey:
+    return KEY
+
+
+@pytest.fixture
+def switch_time_us() -> int:
+    return TIME_US

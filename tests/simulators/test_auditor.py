@@ -1,0 +1,378 @@
+"""The auditor finds planted faults, and accepts everything that can truly happen."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from simulators.accounts import Card, CardState
+from simulators.auditor.auditor import Auditor
+from simulators.auditor.findings import Fault
+from simulators.auditor.world import Rules, World, key_of, outcomes
+from simulators.campus import SERVICES_BY_KIND, Limits, Terminal
+from wire.codes import Code, Reason
+from wire.messages import Answer, BalanceInquiry, Purchase, Reversal, Statement, TopUp
+
+ACCOUNT, CARD = "20260001", "C0020260001"
+LOST = "20260003"
+WINDOW, OTHER_WINDOW, KIOSK, KEEPS_HOURS = 1001, 1002, 1003, 1004
+
+
+def buy(
+    stan: int, amount: int = 1_000, account: str = ACCOUNT, terminal: int = WINDOW, card: str | None = None
+) -> Purchase:
+    return Purchase(terminal, stan, 2_000, account, card or f"C00{account}", amount)
+
+
+def top_up(stan: int, amount: int = 5_000) -> TopUp:
+    return TopUp(KIOSK, stan, 2_000, ACCOUNT, CARD, amount, 1)
+
+
+def undo(stan: int, original: Purchase | TopUp, amount: int | None = None) -> Reversal:
+    return Reversal(
+        original.terminal, stan, 2_000, original.account, original.terminal, original.stan, amount or original.amount
+    )
+
+
+def inquiry(stan: int) -> BalanceInquiry:
+    return BalanceInquiry(WINDOW, stan, 2_000, ACCOUNT, CARD)
+
+
+def approved(request, balance: int, authorization: int = 0) -> Answer:
+    paid = (request.amount,) if isinstance(request, Purchase) else ()
+    return Answer(*key_of(request), Code.APPROVED, Reason.NONE, authorization, (balance,), paid)
+
+
+def declined(request, code: Code, reason: Reason, balance: int | None) -> Answer:
+    return Answer(*key_of(request), code, reason, 0, () if balance is None else (balance,), ())
+
+
+def exchange(auditor: Auditor, request, reply):
+    auditor.record_sent(request)
+    return auditor.judge(request, reply)
+
+
+def test_right_answers_are_accepted(auditor):
+    one, two, up = buy(1), buy(2, 9_500), top_up(3)
+    assert exchange(auditor, one, approved(one, 9_000, 1)) is None
+    assert exchange(auditor, two, declined(two, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 9_000)) is None
+    assert exchange(auditor, up, approved(up, 14_000, 2)) is None
+    assert exchange(auditor, inquiry(4), approved(inquiry(4), 14_000)) is None
+    assert exchange(auditor, inquiry(5), Statement(WINDOW, 5, (14_000,), ())) is None
+    auditor.finish()
+    assert auditor.findings == []
+
+
+def test_lost_approval(auditor):
+    one, two = buy(1), buy(2, 300)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    finding = exchange(auditor, two, approved(two, 9_700, 2))
+    assert finding is not None
+    assert finding.fault is Fault.LOST
+    assert exchange(auditor, inquiry(3), approved(inquiry(3), 9_700)) is None, "one fault is reported once"
+
+
+def test_doubled_approval_is_seen_in_the_closing_balance(auditor):
+    one = buy(1)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    finding = exchange(auditor, inquiry(2), approved(inquiry(2), 8_000))
+    assert finding is not None
+    assert finding.fault is Fault.DOUBLED
+
+
+def test_lost_top_up_is_seen_from_outside(auditor):
+    up = top_up(1)
+    exchange(auditor, up, approved(up, 15_000, 1))
+    finding = auditor.judge_balance(ACCOUNT, 10_000)
+    assert finding is not None
+    assert finding.fault is Fault.LOST
+    assert auditor.judge_balance(ACCOUNT, 10_000) is None
+
+
+def test_repeat_with_a_second_authorization_is_doubled(auditor):
+    one = buy(1)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    finding = exchange(auditor, one, approved(one, 8_000, 2))
+    assert finding is not None
+    assert finding.fault is Fault.DOUBLED
+
+
+def test_wrong_balance(auditor):
+    one = buy(1)
+    finding = exchange(auditor, one, approved(one, 9_001, 1))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_BALANCE
+
+
+def test_wrong_balance_from_outside(auditor):
+    finding = auditor.judge_balance(ACCOUNT, 9_999)
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_BALANCE
+
+
+def test_approval_of_a_lost_card(auditor):
+    one = buy(1, account=LOST)
+    finding = exchange(auditor, one, approved(one, 9_000, 1))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_ANSWER
+    assert "41" in finding.explanation
+
+
+def test_changed_repeat(auditor):
+    one = buy(1, 20_000)
+    exchange(auditor, one, declined(one, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 10_000))
+    finding = exchange(auditor, one, declined(one, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 10_000))
+    assert finding is not None
+    assert finding.fault is Fault.CHANGED_ANSWER
+
+
+def test_same_repeat_is_right(auditor):
+    one, two = buy(1), buy(2)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    exchange(auditor, two, approved(two, 8_000, 2))
+    assert exchange(auditor, one, approved(one, 9_000, 1)) is None
+
+
+def test_authorization_given_twice(auditor):
+    one, two = buy(1), buy(2)
+    exchange(auditor, one, approved(one, 9_000, 7))
+    finding = exchange(auditor, two, approved(two, 8_000, 7))
+    assert finding is not None
+    assert finding.fault is Fault.AUTHORIZATION_REUSED
+
+
+def test_other_content_under_the_same_stan(auditor):
+    one, other = buy(1), buy(1, 2_000)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    duplicate = declined(other, Code.DUPLICATE, Reason.CONTENT_DIFFERS, None)
+    assert exchange(auditor, other, duplicate) is None
+
+
+def test_two_at_once_may_be_answered_in_either_order(auditor):
+    one, two = buy(1), buy(1, 2_000, terminal=OTHER_WINDOW)
+    auditor.record_sent(one)
+    auditor.record_sent(two)
+    assert auditor.judge(one, approved(one, 7_000, 2)) is None
+    assert auditor.judge(two, approved(two, 8_000, 1)) is None
+
+
+def test_an_order_that_contradicts_itself(auditor):
+    one, two = buy(1), buy(1, 2_000, terminal=OTHER_WINDOW)
+    auditor.record_sent(one)
+    auditor.record_sent(two)
+    assert auditor.judge(one, approved(one, 7_000, 2)) is None
+    assert auditor.judge(two, approved(two, 7_000, 1)) is not None
+
+
+@pytest.mark.parametrize(("balance", "open_at_the_end"), [(10_000, {Fault.UNRESOLVED: 1}), (9_000, {})])
+def test_an_unanswered_purchase_may_or_may_not_have_happened(auditor, balance, open_at_the_end):
+    auditor.record_sent(buy(1))
+    assert exchange(auditor, inquiry(2), approved(inquiry(2), balance)) is None
+    auditor.finish()
+    assert auditor.faults == open_at_the_end, "9,000 proves that it happened"
+
+
+@pytest.mark.parametrize(("happened", "authorization"), [(True, 2), (False, 0)])
+def test_a_reversal_settles_an_unanswered_purchase(auditor, happened, authorization):
+    one = buy(1)
+    auditor.record_sent(one)
+    back = undo(2, one)
+    assert exchange(auditor, back, approved(back, 10_000, authorization)) is None, happened
+    assert auditor.judge_balance(ACCOUNT, 10_000) is None
+    late = declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED, 10_000)
+    assert auditor.judge(one, late) is None
+    auditor.finish()
+    assert auditor.findings == []
+
+
+def test_an_original_that_comes_after_its_reversal_must_not_be_approved(auditor):
+    one = buy(1)
+    back = undo(2, one)
+    assert exchange(auditor, back, approved(back, 10_000)) is None
+    finding = exchange(auditor, one, approved(one, 9_000, 1))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_ANSWER
+
+
+def test_reversal_with_another_amount(auditor):
+    one = buy(1)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    back = undo(2, one, 999)
+    assert exchange(auditor, back, declined(back, Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 9_000)) is None
+
+
+def test_reversal_of_a_spent_top_up_stops_at_zero(auditor):
+    up, one = top_up(1), buy(2, 14_000)
+    exchange(auditor, up, approved(up, 15_000, 1))
+    exchange(auditor, one, approved(one, 1_000, 2))
+    back = undo(3, up)
+    assert exchange(auditor, back, approved(back, 0, 3)) is None
+
+
+def test_try_again_has_no_effect_and_leaves_nothing_open(auditor):
+    one = buy(1)
+    refused = Answer(*key_of(one), Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), 100)
+    assert exchange(auditor, one, refused) is None
+    assert auditor.judge_balance(ACCOUNT, 10_000) is None
+    auditor.finish()
+    assert auditor.findings == []
+
+
+def test_outcome_unknown_stays_open(auditor):
+    one = buy(1)
+    unknown = Answer(*key_of(one), Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN, 0, (), ())
+    assert exchange(auditor, one, unknown) is None
+    assert auditor.judge_balance(ACCOUNT, 9_000) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "reason"),
+    [
+        (CardState.ISSUED, Code.RESTRICTED_CARD, Reason.CARD_NOT_ACTIVE),
+        (CardState.FROZEN, Code.RESTRICTED_CARD, Reason.CARD_FROZEN),
+        (CardState.REPLACED, Code.RESTRICTED_CARD, Reason.CARD_REPLACED),
+        (CardState.CLOSED, Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED),
+        (CardState.LOST, Code.LOST_CARD, Reason.CARD_LOST),
+        (CardState.EXPIRED, Code.EXPIRED_CARD, Reason.CARD_EXPIRED),
+    ],
+)
+def test_unusable_cards(rules, state, code, reason):
+    auditor = Auditor([Card(ACCOUNT, CARD, state, date(2030, 1, 1), "student", 10_000)], rules)
+    assert exchange(auditor, buy(1), declined(buy(1), code, reason, 10_000)) is None
+
+
+def test_an_active_card_past_its_last_day(rules):
+    auditor = Auditor([Card(ACCOUNT, CARD, CardState.ACTIVE, date(2026, 8, 31), "student", 10_000)], rules)
+    expired = declined(buy(1), Code.EXPIRED_CARD, Reason.CARD_EXPIRED, 10_000)
+    assert exchange(auditor, buy(1), expired) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "reason"),
+    [
+        (buy(1, card="C1"), Code.NO_SUCH_ACCOUNT, Reason.NO_CARD),
+        (buy(1, 0), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE),
+        (buy(1, 20_050), Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT),
+        (buy(1, terminal=KIOSK), Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED),
+        (buy(1, terminal=KEEPS_HOURS), Code.NOT_PERMITTED_TO_TERMINAL, Reason.OUTSIDE_HOURS),
+        (top_up(1, 100_050), Code.OVER_AMOUNT_LIMIT, Reason.TOP_UP_LIMIT),
+    ],
+)
+def test_refusals(auditor, request_, code, reason):
+    assert exchange(auditor, request_, declined(request_, code, reason, 10_000)) is None
+
+
+def test_merchants_that_keep_hours_may_also_approve(auditor):
+    one = buy(1, terminal=KEEPS_HOURS)
+    assert exchange(auditor, one, approved(one, 9_000, 1)) is None
+
+
+@pytest.mark.parametrize("whole_day", [True, False])
+def test_day_limit_is_certain_only_when_the_whole_day_was_seen(rules, whole_day):
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", 100_000)
+    auditor = Auditor([card], replace(rules, whole_day=whole_day))
+    one = buy(1)
+    finding = exchange(auditor, one, declined(one, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 100_000))
+    assert (finding is None) == (not whole_day)
+
+
+def test_reversal_gives_back_what_counts_for_the_day(rules):
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", 100_000)
+    auditor = Auditor([card], replace(rules, limits=Limits(day_max=1_500)))
+    one, two, three = buy(1), buy(2), buy(4)
+    exchange(auditor, one, approved(one, 99_000, 1))
+    assert exchange(auditor, two, declined(two, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 99_000)) is None
+    back = undo(3, one)
+    assert exchange(auditor, back, approved(back, 100_000, 2)) is None
+    assert exchange(auditor, three, approved(three, 99_000, 3)) is None
+
+
+def test_counts_agree_exactly_when_everything_was_answered(auditor):
+    one = buy(1)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    exchange(auditor, inquiry(2), approved(inquiry(2), 9_000))
+    right = {("purchase", Code.APPROVED): 1, ("balance-inquiry", Code.APPROVED): 1}
+    assert auditor.counts_agree(right)
+    assert auditor.counts_agree({**right, ("purchase", Code.TRY_AGAIN): 5}), "technical answers are no decisions"
+    assert not auditor.counts_agree({**right, ("purchase", Code.APPROVED): 2})
+    assert not auditor.counts_agree({("purchase", Code.APPROVED): 1})
+
+
+def test_counts_have_a_margin_for_what_was_never_answered(auditor):
+    auditor.record_sent(buy(1))
+    assert auditor.counts_agree({})
+    assert auditor.counts_agree({("purchase", Code.APPROVED): 1})
+    assert not auditor.counts_agree({("purchase", Code.APPROVED): 1, ("purchase", Code.LOST_CARD): 1})
+
+
+@st.composite
+def schedules(draw):
+    """Requests to one account, each with the moments at which it happens and is answered; some answers never come."""
+    count = draw(st.integers(1, 6))
+    requests = []
+    for index in range(count):
+        kind = draw(st.sampled_from(["buy", "top up", "undo"]))
+        bought = [request for request in requests if not isinstance(request, Reversal)]
+        if kind == "undo" and bought:
+            requests.append(undo(100 + index, draw(st.sampled_from(bought))))
+        elif kind == "top up":
+            requests.append(top_up(100 + index, draw(st.sampled_from([500, 5_000]))))
+        else:
+            requests.append(buy(100 + index, draw(st.sampled_from([500, 4_000, 9_000]))))
+    steps = [(index, step) for index in range(count) for step in ("sent", "happens", "answered")]
+    order = draw(st.permutations(steps))
+    return requests, order, draw(st.sets(st.integers(0, count - 1))), draw(st.integers(0, count - 1))
+
+
+def play(requests, order, unanswered, spoil=None):
+    """Let a correct switch follow the schedule; `spoil` is a request whose answer gets a wrong balance."""
+    rules = Rules(
+        Limits(),
+        {
+            WINDOW: Terminal(WINDOW, "s", 1, SERVICES_BY_KIND["canteen"]),
+            KIOSK: Terminal(KIOSK, "s", 1, SERVICES_BY_KIND["top-up"]),
+        },
+        20260901,
+    )
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", 10_000)
+    auditor, world = Auditor([card], rules), World(10_000, 0, {})
+    progress = dict.fromkeys(range(len(requests)), 0)
+    answers, authorization, spoiled = {}, 0, False
+    for index, _ in order:
+        request, step = requests[index], progress[index]
+        progress[index] += 1
+        if step == 0:
+            auditor.record_sent(request)
+        elif step == 1:
+            world, outcome = next(outcomes(world, request, card, rules))
+            authorization += outcome.authorized
+            balances = () if outcome.balance is None else (outcome.balance,)
+            answers[index] = Answer(
+                *key_of(request),
+                outcome.code,
+                outcome.reason,
+                authorization * outcome.authorized,
+                balances,
+                outcome.paid,
+            )
+        elif index not in unanswered:
+            answer = answers[index]
+            if index == spoil and answer.balances:
+                answer, spoiled = replace(answer, balances=(answer.balances[0] + 7,)), True
+            auditor.judge(request, answer)
+    auditor.judge_balance(ACCOUNT, world.balance)
+    return auditor, spoiled
+
+
+@given(schedules())
+@settings(deadline=None, max_examples=200)
+def test_every_true_history_is_accepted_and_a_wrong_balance_never(schedule):
+    requests, order, unanswered, spoil = schedule
+    auditor, _ = play(requests, order, unanswered)
+    assert auditor.findings == []
+    auditor, spoiled = play(requests, order, unanswered, spoil)
+    assert bool(auditor.findings) == spoiled

@@ -1,0 +1,57 @@
+"""The embedded campus: what is written can be read, by the simulator and by the switch."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from simulators.accounts import read_accounts
+from simulators.campus import read_campus
+from simulators.campus_files import KIOSKS_PER_CANTEEN, write_campus
+from simulators.population import make_population
+from switch.campus import read_campus as read_as_the_switch_does
+
+CARDS = 6_000
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write_campus(tmp_path, make_population(CARDS, 1))
+
+
+def test_the_switch_reads_it(files):
+    campus = read_as_the_switch_does(files.campus)
+    assert campus.policy.terminals.keys() == read_campus(files.campus).terminals.keys()
+
+
+def test_canteens_have_their_shares_of_windows(files):
+    campus = read_campus(files.campus)
+    windows = Counter(t.merchant for t in campus.terminals.values() if "purchase" in t.services)
+    shares = [windows[merchant] / windows.total() for merchant in range(1, 6)]
+    assert shares == pytest.approx([0.343, 0.266, 0.144, 0.139, 0.108], abs=0.03)
+
+
+def test_concentrators_lone_windows_and_kiosks(files):
+    campus = read_campus(files.campus)
+    terminals = Counter(terminal.station for terminal in campus.terminals.values())
+    assert max(terminals.values()) > 1
+    assert sum(count == 1 for count in terminals.values()) > 10
+    kiosks = [terminal for terminal in campus.terminals.values() if "top-up" in terminal.services]
+    assert len(kiosks) == 5 * KIOSKS_PER_CANTEEN
+
+
+def test_keys_are_fresh_and_private(files, tmp_path):
+    secrets = files.campus.with_name("secrets.toml")
+    assert secrets.stat().st_mode & 0o777 == 0o600
+    keys = [key.key for key in read_campus(files.campus).keys.values()]
+    assert len(set(keys)) == len(keys)
+    assert not any(key.startswith(b"INSECURE") for key in keys)
+    again = tmp_path / "again"
+    again.mkdir()
+    others = [key.key for key in read_campus(write_campus(again, make_population(10, 1)).campus).keys.values()]
+    assert set(keys).isdisjoint(others)
+
+
+def test_accounts_come_back_as_they_were(files):
+    assert read_accounts(files.accounts) == make_population(CARDS, 1)

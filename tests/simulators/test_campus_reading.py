@@ -1,0 +1,126 @@
+"""The simulator's own reader of campus and accounts files: what it understands, and how it refuses the rest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from simulators.accounts import CardState, read_accounts
+from simulators.bad_input import BadInputError
+from simulators.campus import read_campus
+
+CAMPUS = """
+[campus]
+name = "Example"
+time_zone = "Asia/Shanghai"
+business_day_starts = "04:00"
+[limits]
+purchase_max = "200.00"
+day_max = "0.00"
+top_up_max = "1000"
+balance_max = "5000.5"
+[[merchants]]
+number = 1
+[[merchants]]
+number = 2
+open = ["lunch"]
+[[terminals]]
+numbers = "1001-1003"
+station = "north"
+merchant = 1
+kind = "canteen"
+[[terminals]]
+numbers = "2001"
+station = "south"
+merchant = 2
+kind = "top-up"
+"""
+SECRETS = f'[stations.north]\n1 = "{"11" * 32}"\n2 = "{"22" * 32}"\n[stations.south]\n7 = "{"77" * 32}"\n'
+HEADER = "account,card,state,expires,class,balance\n"
+
+
+@pytest.fixture
+def campus_path(tmp_path):
+    (tmp_path / "campus.toml").write_text(CAMPUS)
+    (tmp_path / "secrets.toml").write_text(SECRETS)
+    return tmp_path / "campus.toml"
+
+
+def test_campus(campus_path):
+    campus = read_campus(campus_path)
+    assert sorted(campus.terminals) == [1001, 1002, 1003, 2001]
+    assert campus.terminals[2001].keeps_hours
+    assert "top-up" in campus.terminals[2001].services
+    assert (campus.limits.purchase_max, campus.limits.day_max, campus.limits.balance_max) == (20_000, 0, 500_050)
+    assert campus.keys["north"].number == 2
+    assert campus.keys["south"].key == b"\x77" * 32
+
+
+def test_business_day(campus_path):
+    campus = read_campus(campus_path)
+    zone = ZoneInfo("Asia/Shanghai")
+    assert campus.business_day(datetime(2026, 9, 1, 3, 59, tzinfo=zone)) == 20260831
+    assert campus.business_day(datetime(2026, 9, 1, 4, 0, tzinfo=zone)) == 20260901
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "names"),
+    [
+        ('purchase_max = "2 yuan"', 'purchase_max = "200.00"', "purchase_max"),
+        ('numbers = "many"', 'numbers = "2001"', "terminals.numbers"),
+        ('kind = "oven"', 'kind = "top-up"', "terminals.kind"),
+        ('time_zone = "Mars/Base"', 'time_zone = "Asia/Shanghai"', "time_zone"),
+        ('business_day_starts = "noon"', 'business_day_starts = "04:00"', "business_day_starts"),
+        ("merchant = true", "merchant = 2", "merchant"),
+    ],
+)
+def test_mistakes_are_named(campus_path, wrong, right, names):
+    assert right in CAMPUS
+    campus_path.write_text(CAMPUS.replace(right, wrong))
+    with pytest.raises(BadInputError, match=names):
+        read_campus(campus_path)
+
+
+@pytest.mark.parametrize("key", ['1 = "abc"', '1 = "aabb"', f'one = "{"11" * 32}"'])
+def test_a_bad_key_is_named(campus_path, key):
+    campus_path.with_name("secrets.toml").write_text(f"[stations.north]\n{key}\n")
+    with pytest.raises(BadInputError, match="north"):
+        read_campus(campus_path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(BadInputError, match="cannot be read"):
+        read_campus(tmp_path / "campus.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_accounts_in_every_encoding(tmp_path, encoding):
+    path = tmp_path / "accounts.csv"
+    path.write_bytes(("name," + HEADER + "王小明,0007,C0000000007,active,2030-07-31,student,12.5\n").encode(encoding))
+    (card,) = read_accounts(path)
+    assert (card.account, card.serial, card.state, card.balance) == ("0007", "C0000000007", CardState.ACTIVE, 1_250)
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ("1,C1,asleep,2030-07-31,student,1.00", "line 2, state"),
+        ("1,C1,active,soon,student,1.00", "line 2, expires"),
+        ("1,C1,active,2030-07-31,student,1.005", "line 2, balance"),
+        ("", "no accounts"),
+    ],
+)
+def test_bad_accounts_are_named(tmp_path, row, names):
+    path = tmp_path / "accounts.csv"
+    path.write_text(HEADER + row)
+    with pytest.raises(BadInputError, match=names):
+        read_accounts(path)
+
+
+def test_missing_column(tmp_path):
+    path = tmp_path / "accounts.csv"
+    path.write_text("account,card\n1,C1\n")
+    with pytest.raises(BadInputError, match="state, expires, class, balance"):
+        read_accounts(path)

@@ -1,0 +1,99 @@
+"""A whole small lunch over real connections, against a switch that is right and against one that is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from simulators.accounts import write_accounts
+from simulators.campus import read_campus
+from simulators.campus_files import write_campus
+from simulators.lunch import LUNCH_SECONDS
+from simulators.peak import Running, Settings, peak_connected
+from simulators.population import make_population
+from wire.messages import Purchase
+
+CARDS = 300
+REPORT_KEYS = {
+    "seed", "cards", "shape", "speed", "offered", "answered", "approved", "declined_by_code", "retried", "reversed",
+    "lost", "doubled", "imbalance_minor_units", "switch_counts_agree", "latency_ms", "versions",
+}  # fmt: skip
+
+
+@pytest.fixture
+def scene(tmp_path, make_fake_switch, rules):
+    cards = make_population(CARDS, 1)
+    files = write_campus(tmp_path, cards)
+    campus = read_campus(files.campus)
+    keys = {name: key.key for name, key in campus.keys.items()}
+    rules = msgspec.structs.replace(rules, terminals=campus.terminals, limits=campus.limits)
+    return files, make_fake_switch(cards, rules, keys)
+
+
+async def run_lunch(files, switch, folder: Path):
+    settings = Settings(CARDS, "stress", LUNCH_SECONDS / 0.5, 1, folder)
+    running = Running(switch.address, None, files.campus, files.accounts)
+    return await peak_connected(settings, running, Console(quiet=True))
+
+
+async def test_a_right_switch(scene, tmp_path):
+    files, fake = scene
+    async with fake as switch:
+        report = await run_lunch(files, switch, tmp_path / "report")
+    assert report.holds, report.findings
+    assert report.offered == report.answered == report.approved + sum(report.declined_by_code.values())
+    assert (report.lost, report.doubled) == (0, 0)
+    assert report.switch_counts_agree is None
+    assert report.imbalance_minor_units is None
+    assert report.balances_checked > 0.9 * CARDS
+    assert report.retried + report.reversed > 0
+
+
+async def test_the_report_is_complete(scene, tmp_path):
+    files, fake = scene
+    async with fake as switch:
+        report = await run_lunch(files, switch, tmp_path / "report")
+    written = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert written.keys() >= REPORT_KEYS
+    for kind in ("intended", "actual"):
+        assert written["latency_ms"][kind].keys() == {"p50", "p90", "p99", "p999", "max"}
+    assert written["offered"] == report.offered
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert "The audit holds" in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+
+
+async def test_a_switch_that_forgets_and_one_that_charges_twice(scene, tmp_path):
+    files, fake = scene
+    harmed = []
+
+    def interfere(request, answer):
+        if isinstance(request, Purchase) and answer.authorization and len(harmed) < 2:
+            error = request.amount if not harmed else -request.amount
+            world = fake.worlds[request.account]
+            fake.worlds[request.account] = msgspec.structs.replace(world, balance=world.balance + error)
+            harmed.append(request.account)
+        return answer
+
+    async with fake as switch:
+        switch.interfere = interfere
+        report = await run_lunch(files, switch, tmp_path / "report")
+    assert not report.holds
+    assert (report.lost, report.doubled) == (1, 1)
+    assert [finding.account for finding in sorted(report.findings, key=lambda f: harmed.index(f.account))] == harmed
+    assert "The audit is broken" in (tmp_path / "report" / "report.html").read_text()
+
+
+async def test_fewer_accounts_than_cards_asked_for(scene, tmp_path):
+    files, fake = scene
+    write_accounts(files.accounts, make_population(2, 1))
+    async with fake as switch:
+        with pytest.raises(Exception, match="--cards 300"):
+            await run_lunch(files, switch, tmp_path / "report")
