@@ -105,7 +105,7 @@ class Journal:
             first = head.position + 1
             try:
                 events = self._batch_decoder.decode(memoryview(batch.value)[HASH_BYTES:])
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise JournalBrokenError(first, f"the batch cannot be read: {error}") from error
             if batch.last_position != head.position + len(events):
                 raise JournalBrokenError(

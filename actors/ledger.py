@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,7 +16,7 @@ class Ledger:
     """Minor units by ledger account. Two numbers are kept apart on purpose: postings, and the actors' own change."""
 
     def __init__(self) -> None:
-        self.balances: dict[LedgerAccount, int] = {}
+        self.balances: defaultdict[LedgerAccount, int] = defaultdict(int)
         self.held = 0
         """What the actors hold: the sum of (state after minus state before) over all events."""
 
@@ -23,7 +24,7 @@ class Ledger:
         """Add an event's postings."""
         balances = self.balances
         for account, change in postings:
-            balances[account] = balances.get(account, 0) + change
+            balances[account] += change
 
     @property
     def imbalance(self) -> int:

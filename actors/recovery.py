@@ -18,7 +18,7 @@ def recover(
     snapshots: Snapshots[Any] = Snapshots(store, kind.state_type)
     stored = snapshots.ledger()
     shard.ledger.held = stored.held
-    shard.ledger.balances = {(name, number): balance for name, number, balance in stored.balances}
+    shard.ledger.balances.update({(name, number): balance for name, number, balance in stored.balances})
     shard.stans = snapshots.highest_stans()
     shard.head = shard.journal.head()
     if shard.head.position:
@@ -39,5 +39,5 @@ def _replay(shard: Shard, kind: Kind, event: Any, position: int, *, posted: bool
     for terminal, stan in kind.concerns(event):
         shard.stans[terminal] = max(stan, shard.stans.get(terminal, 0))
         terminals.add(terminal)
-    shard.book(event, position, post=not posted)
+    shard.book([event], position, post=not posted)
     shard.mark_dirty({event.account}, terminals, position)

@@ -139,23 +139,24 @@ class Shard:
             self.actors.adopt(turn.states)
             self.stans.update(turn.stans)
             self.ledger.held += turn.held
-            for position, event in enumerate(turn.events, turn.first):
-                self.book(event, position)
+            self.book(turn.events, turn.first)
             self.mark_dirty(turn.states.keys(), turn.stans.keys(), turn.first)
             self.head = turn.head
             self.time_us = turn.moment.time_us
         self.actors.passivate(self._dirty_slots.__contains__)
         self.totals.forget(self._dirty_terminals.__contains__)
 
-    def book(self, event: Any, position: int, *, post: bool = True) -> None:
-        """Count a durable event in its total, and (if `post`) in the ledger."""
-        book = self._kind.book.get(type(event))
-        if book is not None:
-            totals_key, amount, postings = book(event)
-            if post:
-                self.ledger.post(postings)
-            if totals_key is not None:
-                self.totals.count(totals_key, amount, position)
+    def book(self, events: Iterable[Any], first: int, *, post: bool = True) -> None:
+        """Count durable events, the first at position `first`, in their totals and (if `post`) in the ledger."""
+        books, post_all, count = self._kind.book, self.ledger.post, self.totals.count
+        for position, event in enumerate(events, first):
+            book = books.get(type(event))
+            if book is not None:
+                totals_key, amount, postings = book(event)
+                if post:
+                    post_all(postings)
+                if totals_key is not None:
+                    count(totals_key, amount, position)
 
     def mark_dirty(self, numbers: Iterable[str], terminals: Iterable[int], position: int) -> None:
         """The snapshots of these actors and terminals lack events from `position` on."""

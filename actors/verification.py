@@ -109,7 +109,7 @@ class _Replay:
             sums[2] = position
         for row_key, row in self._day_rows.pop(position, ()):
             self._checked_totals += 1
-            if self._sums.get(row_key) != list(row):
+            if self._sums.get(row_key) != [*row]:
                 raise JournalBrokenError(position, f"the stored total {row_key} differs from the replay")
 
     def _check_ledger_row(self, position: int) -> None:

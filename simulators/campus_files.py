@@ -14,8 +14,11 @@ from simulators.campus import SECRETS_NAME
 from simulators.lunch import CANTEEN_SHARES
 from wire.noise import KEY_BYTES
 
-CARDS_PER_WINDOW = 150
+TAPS_PER_SECOND_AND_WINDOW = 15.0
+"""Of compressed time. More would book people's wait for a window as the switch's latency."""
+
 WINDOWS_MIN = 40
+WINDOWS_MAX = 5_000
 TERMINALS_PER_CONCENTRATOR = 32
 LONE_SHARE = 0.25
 """Of a canteen's windows: those that hold a connection of their own."""
@@ -68,11 +71,14 @@ class _Station(NamedTuple):
     kind: str
 
 
-def write_campus(folder: Path, cards: list[Card]) -> CampusFiles:
-    """Write campus.toml, secrets.toml (mode 0600, fresh random keys) and accounts.csv into an existing folder."""
+def write_campus(folder: Path, cards: list[Card], taps_per_second_max: float = 0.0) -> CampusFiles:
+    """Write campus.toml, secrets.toml (mode 0600, fresh random keys) and accounts.csv into an existing folder.
+
+    There are windows enough for `taps_per_second_max`, which is meant in real, compressed time.
+    """
     files = CampusFiles(folder / "campus.toml", folder / "accounts.csv")
     numbers = iter(range(FIRST_TERMINAL, 10**8))
-    windows = max(WINDOWS_MIN, math.ceil(len(cards) / CARDS_PER_WINDOW))
+    windows = min(max(WINDOWS_MIN, math.ceil(taps_per_second_max / TAPS_PER_SECOND_AND_WINDOW)), WINDOWS_MAX)
     stations = {
         canteen: list(_stations(canteen, round(windows * share), numbers))
         for canteen, share in zip(_CANTEENS, CANTEEN_SHARES, strict=True)

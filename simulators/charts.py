@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from simulators.tally import SLICES, Tally
 from wire.codes import Code
@@ -86,6 +86,8 @@ def latency_chart(tally: Tally) -> str:
             chart.axes.plot(seconds, values, color=color, linewidth=1.6, label=label)
         if answered:
             chart.axes.set_yscale("log")
+            chart.axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            chart.axes.yaxis.set_minor_locator(NullLocator())
         chart.axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         chart.axes.set_ylabel("milliseconds")
         _time_axis(chart.axes, tally)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from time import monotonic
 
+from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -15,30 +17,29 @@ from rich.table import Table
 
 from simulators.charts import MEANINGS
 from simulators.fleet import Fleet
+from simulators.latency import Percentiles
 from simulators.report import PeakReport
 from simulators.tally import Tally
 from wire.codes import Code
 
-REFRESHES_PER_SECOND = 4
-PLAIN_SECONDS = 5.0
+FRAME_SECONDS = 0.5
+LINE_SECONDS = 5.0
 SWITCH_INTERVAL_SECONDS = 0.0005
 """The display draws in a thread of its own; this short interval hands the interpreter back to the event loop."""
 
 
-class _Rates:
-    """Offered and answered per second since the last look."""
+class Frame(Struct, frozen=True):
+    """What one drawing shows: a value, so that it can be drawn in another thread."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._seen = (0.0, 0, 0)
-        self._rates = (0.0, 0.0)
-
-    def look(self, now: float) -> tuple[float, float]:
-        at, offered, answered = self._seen
-        if now - at >= 0.5:
-            self._rates = ((self._tally.offered - offered) / (now - at), (self._tally.answered - answered) / (now - at))
-            self._seen = (now, self._tally.offered, self._tally.answered)
-        return self._rates
+    offered: int
+    offered_per_s: float
+    answered_per_s: float
+    queued: int
+    retried: int
+    reversed: int
+    by_code: dict[Code, int]
+    technical_by_code: dict[str, int]
+    latency: Percentiles
 
 
 class Display:
@@ -48,8 +49,8 @@ class Display:
         self._console = console
         self._tally = tally
         self._fleet = fleet
-        self._loop = asyncio.get_running_loop()
-        self._rates = _Rates(tally)
+        self._seen = (monotonic(), 0, 0)
+        self._frame = self._take_frame(1.0)
         self._progress = Progress(
             TextColumn("[bold]lunch"),
             BarColumn(bar_width=None),
@@ -62,66 +63,93 @@ class Display:
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
         """Drawn while inside."""
-        if self._console.is_terminal:
-            before = sys.getswitchinterval()
-            sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-            try:
-                with Live(get_renderable=self._draw, console=self._console, refresh_per_second=REFRESHES_PER_SECOND):
-                    yield
-            finally:
-                sys.setswitchinterval(before)
-            return
-        lines = asyncio.create_task(self._print_lines())
+        live = self._console.is_terminal
+        task = asyncio.create_task(self._keep_frame_fresh() if live else self._print_lines())
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        drawing = Live(get_renderable=self._draw, console=self._console, refresh_per_second=1 / FRAME_SECONDS)
         try:
-            yield
+            with drawing if live else nullcontext():
+                yield
+                self._frame = self._take_frame(FRAME_SECONDS)
         finally:
-            lines.cancel()
-            await asyncio.gather(lines, return_exceptions=True)
+            sys.setswitchinterval(interval)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _take_frame(self, seconds: float) -> Frame:
+        tally = self._tally
+        now = monotonic()
+        at, offered, answered = self._seen
+        past = max(now - at, seconds)
+        self._seen = (now, tally.offered, tally.answered)
+        return Frame(
+            tally.offered,
+            (tally.offered - offered) / past,
+            (tally.answered - answered) / past,
+            self._fleet.queued,
+            tally.retried,
+            tally.reversed,
+            dict(sorted(tally.by_code.items())),
+            self._fleet.technical_by_code,
+            tally.coarse.percentiles(),
+        )
+
+    async def _keep_frame_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(FRAME_SECONDS)
+            self._frame = self._take_frame(FRAME_SECONDS)
 
     async def _print_lines(self) -> None:
         while True:
-            await asyncio.sleep(PLAIN_SECONDS)
-            tally, latency = self._tally, self._tally.intended.percentiles()
-            offered, answered = self._rates.look(self._loop.time())
+            await asyncio.sleep(LINE_SECONDS)
+            frame = self._take_frame(LINE_SECONDS)
+            technical = "".join(f"; {code} x {count}" for code, count in frame.technical_by_code.items())
             self._console.print(
-                f"{tally.offered} offered ({offered:.0f}/s), {tally.answered} answered ({answered:.0f}/s), "
-                f"{tally.approved} approved; latency ms p50 {latency.p50:.2f}, p99 {latency.p99:.2f}, "
-                f"max {latency.max:.1f}; {self._fleet.queued} queued"
+                f"{frame.offered} offered ({frame.offered_per_s:.0f}/s), "
+                f"{sum(frame.by_code.values())} answered ({frame.answered_per_s:.0f}/s), "
+                f"{frame.by_code.get(Code.APPROVED, 0)} approved; latency ms p50 {frame.latency.p50:.1f}, "
+                f"p99 {frame.latency.p99:.1f}, max {frame.latency.max:.1f}; {frame.queued} queued{technical}",
+                soft_wrap=True,
             )
 
     def _draw(self) -> RenderableType:
-        self._progress.update(self._bar, completed=self._tally.offered)
+        frame = self._frame
+        self._progress.update(self._bar, completed=frame.offered)
         columns = Table.grid(expand=True, padding=(0, 2))
-        columns.add_column(ratio=1)
-        columns.add_column(ratio=1)
-        columns.add_column(ratio=1)
-        columns.add_row(self._flow(), self._latencies(), self._answers())
+        for _ in range(3):
+            columns.add_column(ratio=1)
+        columns.add_row(_flow(frame), _latencies(frame), _answers(frame))
         return Panel(Group(self._progress, "", columns), title="tapswitch peak", border_style="blue")
 
-    def _flow(self) -> Table:
-        offered, answered = self._rates.look(self._loop.time())
-        table = _figures("per second")
-        table.add_row("offered", f"{offered:,.0f}")
-        table.add_row("answered", f"{answered:,.0f}")
-        table.add_row("queued now", f"{self._fleet.queued:,}")
-        table.add_row("sent again", f"{self._tally.retried:,}")
-        table.add_row("reversed", f"{self._tally.reversed:,}")
-        return table
 
-    def _latencies(self) -> Table:
-        latency = self._tally.intended.percentiles()
-        table = _figures("latency, ms")
-        for name, value in (("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99), ("p99.9", latency.p999)):
-            table.add_row(name, f"{value:,.2f}")
-        table.add_row("max", f"{latency.max:,.1f}")
-        return table
+def _flow(frame: Frame) -> Table:
+    table = _figures("per second")
+    table.add_row("offered", f"{frame.offered_per_s:,.0f}")
+    table.add_row("answered", f"{frame.answered_per_s:,.0f}")
+    table.add_row("queued now", f"{frame.queued:,}")
+    table.add_row("sent again", f"{frame.retried:,}")
+    table.add_row("reversed", f"{frame.reversed:,}")
+    return table
 
-    def _answers(self) -> Table:
-        table = _figures("answers")
-        for code, count in sorted(self._tally.by_code.copy().items()):
-            name = "approved" if code is Code.APPROVED else MEANINGS.get(code, code.name.lower())
-            table.add_row(f"{code:02d} {name}", f"{count:,}")
-        return table
+
+def _latencies(frame: Frame) -> Table:
+    latency = frame.latency
+    table = _figures("latency, ms")
+    for name, value in (("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99), ("p99.9", latency.p999)):
+        table.add_row(name, f"{value:,.1f}")
+    table.add_row("max", f"{latency.max:,.1f}")
+    return table
+
+
+def _answers(frame: Frame) -> Table:
+    table = _figures("answers")
+    for code, count in frame.by_code.items():
+        name = "approved" if code is Code.APPROVED else MEANINGS.get(code, code.name.lower())
+        table.add_row(f"{code:02d} {name}", f"{count:,}")
+    for number, count in frame.technical_by_code.items():
+        table.add_row(f"{number} undecided", f"{count:,}")
+    return table
 
 
 def _figures(title: str) -> Table:
@@ -143,6 +171,7 @@ def print_closing(console: Console, report: PeakReport, folder: str) -> None:
         ("answered", f"{report.answered:,}"),
         ("approved", f"{report.approved:,}"),
         *((f"declined {code}", f"{count:,}") for code, count in report.declined_by_code.items()),
+        *((f"answered {code}, undecided", f"{count:,}") for code, count in report.technical_by_code.items()),
         ("sent again", f"{report.retried:,}"),
         ("reversed", f"{report.reversed:,}"),
         ("answered per second at the peak", f"{report.answered_per_s_max:,.0f}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
+from time import monotonic
 from typing import Any, Self
 
 from msgspec import Struct
@@ -25,7 +26,7 @@ CONNECT_SECONDS = 15.0
 
 
 class Due(Struct, frozen=True):
-    """A tap and when it is due, in the event loop's time."""
+    """A tap and the monotonic time at which it is due."""
 
     tap: Tap
     at: float
@@ -53,7 +54,6 @@ class Fleet:
         self._cards = cards
         self._tally = tally
         self._line = Line(auditor)
-        self._loop = asyncio.get_running_loop()
         self._stations = _stations(campus, address, self._line)
         self._terminals = {
             number: Terminal(number, self._stations[terminal.station], self._line, tally.retry)
@@ -66,7 +66,8 @@ class Fleet:
         self._held: dict[str, list[Due]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: list[asyncio.Task[None]] = []
-        self.started_at = 0.0
+        self.started_at = monotonic()
+        """When the driving began: monotonic, like every time here, for uvloop's own clock counts milliseconds only."""
 
     @property
     def stations(self) -> int:
@@ -82,6 +83,11 @@ class Fleet:
     def time_outs(self) -> int:
         """How many copies got no answer in time, those whose reply was lost on purpose among them."""
         return self._line.time_outs
+
+    @property
+    def technical_by_code(self) -> dict[str, int]:
+        """Answers that decided nothing (91, 96 and such), by two-digit code."""
+        return {f"{code:02d}": count for code, count in sorted(self._line.technical.items())}
 
     @property
     def queued(self) -> int:
@@ -117,8 +123,8 @@ class Fleet:
 
     async def settle(self, seconds: float) -> bool:
         """Wait until every tap and reversal has ended; False if that takes longer than `seconds`."""
-        deadline = self._loop.time() + seconds
-        while self._tasks and (left := deadline - self._loop.time()) > 0:
+        deadline = monotonic() + seconds
+        while self._tasks and (left := deadline - monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
         return not self._tasks
 
@@ -164,7 +170,7 @@ class Fleet:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, place: Place, terminal: Terminal, due: Due) -> None:
-        tap, card, sent_at = due.tap, self._cards[due.tap.card], self._loop.time()
+        tap, card, sent_at = due.tap, self._cards[due.tap.card], monotonic()
 
         def on_decided(reply: AnyReply, now: float) -> None:
             code = Code.APPROVED if isinstance(reply, Statement) else reply.code

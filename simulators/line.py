@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 
 from simulators.auditor.auditor import Auditor, is_decided
 from simulators.auditor.findings import Fault, Finding
-from simulators.auditor.world import Key, key_of
+from simulators.auditor.requests import Key, key_of
 from simulators.station import Station
-from wire.messages import AccountReply, AccountRequest, Rejected
+from wire.codes import TECHNICAL_CODES, Code
+from wire.messages import AccountReply, AccountRequest, Answer, Rejected
 
 WAIT_MS = 2_000
 """What a request says that its terminal will still wait."""
@@ -19,7 +22,7 @@ TIME_OUT_SECONDS = 2.5
 
 AnyReply = AccountReply | Rejected
 OnDecided = Callable[[AnyReply, float], None]
-"""Told the first decided answer, and the event loop's time at which it came."""
+"""Told the first decided answer, and the monotonic time at which it came."""
 
 
 class _Question:
@@ -42,6 +45,8 @@ class Line:
         self._questions: dict[Key, _Question] = {}
         self.copies_sent = 0
         self.time_outs = 0
+        self.technical: Counter[Code] = Counter()
+        """Answers that decided nothing, by code."""
 
     async def ask(
         self,
@@ -86,11 +91,13 @@ class Line:
             self._auditor.report(Finding(Fault.UNASKED_REPLY, "", *key, "no such request was sent"))
             return
         self._auditor.judge(question.request, reply)
+        if isinstance(reply, Answer | Rejected) and reply.code in TECHNICAL_CODES:
+            self.technical[reply.code] += 1
         question.copies -= 1
         if question.copies <= 0:
             del self._questions[key]
         if question.on_decided is not None and is_decided(reply):
-            question.on_decided(reply, asyncio.get_running_loop().time())
+            question.on_decided(reply, monotonic())
             question.on_decided = None
         if question.reply is not None and not question.reply.done() and not question.drops:
             question.reply.set_result(reply)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import Enum, auto
 from random import Random
 from statistics import NormalDist
@@ -14,8 +15,8 @@ from statistics import NormalDist
 from msgspec import Struct
 
 LUNCH_SECONDS = 180 * 60
-LUNCH_STARTS = "10:20:00"
-"""Local time at the campus."""
+LUNCH_STARTS = timedelta(hours=10, minutes=20)
+"""After midnight at the campus."""
 
 TAPS_PER_CARD = 35_900 / 30_000
 CANTEEN_SHARES = (0.343, 0.266, 0.144, 0.139, 0.108)
@@ -65,6 +66,10 @@ class Shape(Struct, frozen=True):
             for curve in (NormalDist(wave.peak_minute, wave.deviation_minutes),)
         )
         return sum(waves) + self.flat / _MINUTES
+
+    def taps_per_second_max(self, cards: int) -> float:
+        """In the peak minute of an uncompressed lunch."""
+        return max(map(self.share, range(_MINUTES))) * cards * TAPS_PER_CARD / 60
 
 
 _MINUTES = LUNCH_SECONDS // 60

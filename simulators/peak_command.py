@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -13,6 +17,7 @@ from simulators.display import print_closing
 from simulators.embedded import EmbeddedError, parse_address
 from simulators.lunch import LUNCH_SECONDS, SHAPES
 from simulators.peak import DEFAULT_CARDS, Running, Settings, peak_connected, peak_embedded
+from simulators.report import PeakReport
 
 DEFAULT_DRIVE_SECONDS = 50.0
 SPEED_MAX = 10_000.0
@@ -75,13 +80,22 @@ def peak(
     console = Console()
     try:
         work = peak_connected(settings, running, console) if running else peak_embedded(settings, console)
-        result = uvloop.run(work)
+        result = uvloop.run(_until_terminated(work))
     except BadInputError as error:
         raise click.UsageError(str(error)) from error
     except EmbeddedError as error:
         raise click.ClickException(str(error)) from error
+    except asyncio.CancelledError:
+        raise click.Abort from None
     print_closing(console, result, str(report))
     raise SystemExit(0 if result.holds else 1)
+
+
+async def _until_terminated(work: Coroutine[Any, Any, PeakReport]) -> PeakReport:
+    """SIGTERM ends the work like Ctrl-C does, so that an embedded switch is stopped too."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def _speed(speed: float | None, minutes: float | None) -> float:

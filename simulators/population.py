@@ -9,7 +9,7 @@ from random import Random
 from simulators.accounts import Card, CardState, default_serial
 from simulators.money import MINOR_PER_YUAN
 
-VALID_UNTIL = date(2030, 7, 31)
+VALID_UNTIL = date(2099, 7, 31)
 RAN_OUT = date(2026, 7, 31)
 
 # Shares of all cards. Assumed, not published: 0.1 % lost or frozen, 0.1 % expired, 0.7 % otherwise unusable.

@@ -46,6 +46,9 @@ class PeakReport(Struct, frozen=True):
     answered: int
     approved: int
     declined_by_code: dict[str, int]
+    technical_by_code: dict[str, int]
+    """Answers that decided nothing (30, 63, 68, 91, 96), inquiries' among them."""
+
     not_served: int
     """Taps that were certainly refused for now (91) or too late (68), and given up."""
 

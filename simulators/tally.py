@@ -22,7 +22,7 @@ class Slice(Struct):
 
 
 class Tally:
-    """Plain counts; a display may read them at any moment, from another thread too."""
+    """Plain counts, which belong to the event loop's thread."""
 
     def __init__(self, drive_seconds: float) -> None:
         self.drive_seconds = drive_seconds
@@ -35,6 +35,9 @@ class Tally:
         self.not_served = 0
         self.intended = Histogram()
         self.actual = Histogram()
+        self.coarse = Histogram(SLICE_DIGITS)
+        """Like `intended`, with fewer digits: quick enough to be looked at during the run."""
+
         self.slices = [Slice(0, 0, Histogram(SLICE_DIGITS)) for _ in range(SLICES)]
 
     @property
@@ -56,6 +59,7 @@ class Tally:
         """A tap got its first decided answer, `second` real seconds into the run; both latencies in seconds."""
         self.by_code[code] += 1
         self.intended.record(intended)
+        self.coarse.record(intended)
         self.actual.record(actual)
         slice_ = self._slice(second)
         slice_.answered += 1

@@ -55,7 +55,7 @@ class ConfigurationError(Exception):
 class SessionLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one station, one terminal, and all of them together may take of the switch."""
 
-    connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     in_flight_max: Annotated[int, Meta(ge=1, le=65_535)] = 256
     """Requests in flight per session."""
     record_bytes_max: Annotated[int, Meta(ge=1_024, le=RECORD_BYTES_MAX)] = RECORD_BYTES_MAX

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -106,7 +107,7 @@ class EmbeddedShard:
             self._loop.call_soon(self._begin_turn)
 
     def _begin_turn(self) -> None:
-        started = self._loop.time()
+        started = monotonic()
         parcels = self.mailbox.take(TURN_REQUESTS_MAX)
         for parcel in parcels:
             self._refuse(parcel, parcel.take_expired(started), Code.TOO_LATE, Reason.WAITED_TOO_LONG)
@@ -125,7 +126,7 @@ class EmbeddedShard:
         moment = self.policy.calendar.moment(max(self._clock.now_us(), shard.time_us))
         turn = shard.decide(requests, moment, self.policy)
         self._committing = parcels
-        decided = self._loop.time()
+        decided = monotonic()
         self._meters.decide_latency.observe(decided - started, len(requests))
         if turn.batch is None and not turn.rows:
             self._finish_turn(turn, requests)
@@ -135,7 +136,7 @@ class EmbeddedShard:
 
     def _committed(self, commit: asyncio.Future[None], turn: Turn, requests: list[Any], began: float) -> None:
         error = commit.exception()
-        seconds = self._loop.time() - began
+        seconds = monotonic() - began
         self._meters.commit_latency.observe(seconds)
         self._meters.recent_commits_s.append(seconds)
         if error is None:
@@ -198,7 +199,7 @@ class EmbeddedShard:
         meters = self._meters
         meters.repeats += turn.repeats
         meters.count_answers(ACCOUNT.service, turn.events, turn.unrecorded)
-        now = self._loop.time()
+        now = monotonic()
         for parcel in self._committing:
             meters.total_latency.observe(now - parcel.received, len(parcel.requests))
 
@@ -213,7 +214,7 @@ class EmbeddedShard:
         )
 
     def _expire(self) -> None:
-        now = self._loop.time()
+        now = monotonic()
         for parcel, requests in self.mailbox.take_expired(now):
             self._refuse(parcel, requests, Code.TOO_LATE, Reason.WAITED_TOO_LONG)
         for parcel in self._committing:

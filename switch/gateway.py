@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -127,7 +128,7 @@ class Gateway:
 
     def _on_tick(self) -> None:
         self.asked_this_second.clear()
-        limits, now = self.campus.sessions, self.loop.time()
+        limits, now = self.campus.sessions, monotonic()
         for session in list(self.sessions):
             silent_s = now - session.heard
             if silent_s > limits.idle_seconds:

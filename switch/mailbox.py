@@ -26,7 +26,7 @@ class Parcel:
         """Those that are still unanswered."""
 
         self.received = received
-        """Event loop time in seconds."""
+        """Monotonic seconds."""
 
         self.wait_ms_min = wait_ms_min
         """The shortest time that any of the requests may wait, from `received`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
@@ -56,8 +57,8 @@ class Session(asyncio.Protocol):
         self.number = number
         self.station = ""
         self.in_flight = 0
-        self.connected_at = self.heard = gateway.loop.time()
-        """Event loop time of the last bytes from the peer."""
+        self.connected_at = self.heard = monotonic()
+        """Monotonic seconds at the last bytes from the peer."""
 
         self.signed_on = False
         self.transport: asyncio.Transport
@@ -79,7 +80,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what the bytes complete."""
-        self.heard = now = self._gateway.loop.time()
+        self.heard = now = monotonic()
         connection = self._connection
         try:
             messages = connection.receive(data)

@@ -107,6 +107,8 @@ def _reversal(
 
 def _irreversible(request: Reversal, original: Event | None) -> Refusal | None:
     """Why what the request names cannot be reversed by it. An unknown original can be, and so can a refused one."""
+    if (request.original_terminal, request.original_stan) == (request.terminal, request.stan):
+        return _NOT_REVERSIBLE
     match original:
         case None:
             return None

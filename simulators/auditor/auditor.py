@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from simulators.accounts import Card
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.history import AccountHistory
-from simulators.auditor.world import Key, Rules, is_recorded, key_of, service_of
+from simulators.auditor.requests import Key, is_recorded, key_of, service_of
+from simulators.auditor.world import Rules
 from wire.codes import TECHNICAL_CODES, Code, Reason
 from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statement
 

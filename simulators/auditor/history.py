@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from simulators.accounts import Card
 from simulators.auditor.findings import Fault, Finding
-from simulators.auditor.world import Decision, Key, Outcome, Rules, World, is_recorded, key_of, outcomes
+from simulators.auditor.requests import Key, is_recorded, key_of
+from simulators.auditor.world import Decision, Outcome, Rules, World, outcomes
 from simulators.money import format_yuan
 from wire.codes import Code
 from wire.messages import AccountReply, AccountRequest, Purchase, Reversal, Statement, TopUp
@@ -123,7 +124,7 @@ class AccountHistory:
         if isinstance(reply, Statement) or not is_recorded(request):
             return World(balance, world.spent, world.decided)
         change = self._claimed_change(request, reply)
-        outcome = Outcome(reply.code, reply.reason, change, balance, reply.paid, reply.authorization != 0)
+        outcome = Outcome(reply.code, reply.reason, change, reply.balances, reply.paid, reply.authorization != 0)
         decided = {**world.decided, key_of(request): Decision(request, outcome)}
         if isinstance(request, Reversal) and reply.code is Code.APPROVED:
             original = request.original_terminal, request.original_stan
@@ -141,7 +142,7 @@ class AccountHistory:
         expected = [outcome for world in possible for _, outcome in outcomes(world, request, self._card, self._rules)]
         code = Code.APPROVED if isinstance(reply, Statement) else reply.code
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
-        texts = sorted({_describe(outcome.code, outcome.reason, outcome.balance) for outcome in expected})
+        texts = sorted({_describe(outcome.code, outcome.reason, outcome.balances or ()) for outcome in expected})
         explanation = f"answered {_describe_reply(reply)}; expected {' or '.join(texts)}"
         return Finding(fault, self._card.account, terminal, stan, explanation)
 
@@ -169,7 +170,7 @@ def _distinct(worlds: Iterable[World]) -> list[World]:
 
 
 def _agrees(outcome: Outcome, reply: AccountReply) -> bool:
-    if outcome.balance is not None and reply.balances != (outcome.balance,):
+    if outcome.balances is not None and reply.balances != outcome.balances:
         return False
     if isinstance(reply, Statement):
         return outcome.code is Code.APPROVED
@@ -186,12 +187,14 @@ def _balances(found: int, possible: Iterable[World]) -> str:
     return f"balance {format_yuan(found)}; expected {' or '.join(map(format_yuan, expected))}"
 
 
-def _describe(code: Code, reason: str, balance: int | None) -> str:
-    return f"{code:02d} {reason}".strip() + ("" if balance is None else f" with balance {format_yuan(balance)}")
+def _describe(code: Code, reason: str, balances: tuple[int, ...]) -> str:
+    shown = f"with balance {' and '.join(map(format_yuan, balances))}" if balances else "without balance"
+    return " ".join(part for part in (f"{code:02d}", reason, shown) if part)
 
 
 def _describe_reply(reply: AccountReply) -> str:
-    balance = reply.balances[0] if reply.balances else None
     if isinstance(reply, Statement):
-        return _describe(Code.APPROVED, "", balance)
-    return f"{_describe(reply.code, reply.reason, balance)}, paid {reply.paid}, authorization {reply.authorization}"
+        return _describe(Code.APPROVED, "", reply.balances)
+    return (
+        f"{_describe(reply.code, reply.reason, reply.balances)}, paid {reply.paid}, authorization {reply.authorization}"
+    )

@@ -13,15 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from simulators.accounts import Card, CardState
+from simulators.auditor.requests import Key, is_recorded, key_of, service_of
 from simulators.campus import Limits, Terminal
 from wire.codes import Code, Reason
 from wire.messages import AccountRequest, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
 
 AMOUNT_MAX = 100_000_000
 """The largest amount that a request may name, in minor units: a million yuan."""
-
-Key = tuple[int, int]
-"""(terminal, STAN)."""
 
 
 class Rules(Struct, frozen=True):
@@ -37,14 +35,14 @@ class Rules(Struct, frozen=True):
 
 
 class Outcome(NamedTuple):
-    """An answer as the model expects it. `balance` None: any will do."""
+    """An answer as the model expects it. `balances` None: any will do."""
 
     code: Code
     reason: Reason
     change: int = 0
     """Of the balance, in minor units."""
 
-    balance: int | None = None
+    balances: tuple[int, ...] | None = ()
     paid: tuple[int, ...] = ()
     authorized: bool = False
     """Whether there is an authorization number: it was approved with an effect."""
@@ -66,7 +64,7 @@ class World(Struct, frozen=True):
     decided: dict[Key, Decision]
 
 
-_REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED)
+_REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED, balances=None)
 _CONTENT_DIFFERS = Outcome(Code.DUPLICATE, Reason.CONTENT_DIFFERS)
 _APPROVED = (Code.APPROVED, Reason.NONE)
 _BY_STATE: Mapping[CardState, tuple[Code, Reason]] = {
@@ -82,31 +80,9 @@ _OUTSIDE_HOURS = (Code.NOT_PERMITTED_TO_TERMINAL, Reason.OUTSIDE_HOURS)
 _BAD_AMOUNT = (Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)
 _DAY_LIMIT = (Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT)
 
+_SHOW_BALANCES = frozenset({Code.APPROVED, Code.INSUFFICIENT_FUNDS, Code.OVER_AMOUNT_LIMIT})
+
 Verdict = tuple[Code, Reason]
-
-
-def key_of(request: AccountRequest) -> Key:
-    """What its replies are matched by."""
-    return request.terminal, request.stan
-
-
-def service_of(request: AccountRequest) -> str:
-    """Its service, named as the switch's metrics name it."""
-    return _SERVICE_NAMES[type(request)]
-
-
-_SERVICE_NAMES: Mapping[type, str] = {
-    Purchase: "purchase",
-    TopUp: "top-up",
-    BalanceInquiry: "balance-inquiry",
-    MiniStatement: "mini-statement",
-    Reversal: "reversal",
-}
-
-
-def is_recorded(request: AccountRequest) -> bool:
-    """Whether its decision is kept and counts for ever; inquiries are answered anew each time."""
-    return not isinstance(request, BalanceInquiry | MiniStatement)
 
 
 def outcomes(world: World, request: AccountRequest, card: Card, rules: Rules) -> Iterator[tuple[World, Outcome]]:
@@ -140,17 +116,22 @@ def _content(request: AccountRequest) -> AccountRequest:
 
 def _settle(world: World, request: AccountRequest, code: Code, reason: Reason) -> tuple[World, Outcome]:
     if not is_recorded(request):
-        return world, Outcome(code, reason, 0, world.balance if code is Code.APPROVED else None)
+        return world, Outcome(code, reason, 0, _shown(code, world.balance))
     change = 0
     paid: tuple[int, ...] = ()
     if code is Code.APPROVED and isinstance(request, Purchase):
         change, paid = -request.amount, (request.amount,)
     elif code is Code.APPROVED and isinstance(request, TopUp):
         change = request.amount
-    outcome = Outcome(code, reason, change, world.balance + change, paid, code is Code.APPROVED)
+    outcome = Outcome(code, reason, change, _shown(code, world.balance + change), paid, code is Code.APPROVED)
     spent = world.spent - change if isinstance(request, Purchase) else world.spent
     decided = {**world.decided, key_of(request): Decision(request, outcome)}
     return World(world.balance + change, spent, decided), outcome
+
+
+def _shown(code: Code, balance: int) -> tuple[int, ...]:
+    """A balance is told with an approval, or where the card was found good and the amount was not."""
+    return (balance,) if code in _SHOW_BALANCES else ()
 
 
 def _verdicts(
@@ -223,7 +204,7 @@ def _reverse(world: World, request: Reversal, rules: Rules) -> tuple[World, Outc
         # What a top-up's holder has already spent cannot be taken back: the balance stops at zero.
         change, undoes = max(-original.outcome.change, -world.balance), True
     code, reason = refusal or _APPROVED
-    outcome = Outcome(code, reason, change, world.balance + change, (), undoes)
+    outcome = Outcome(code, reason, change, _shown(code, world.balance + change), (), undoes)
     decided = {**world.decided, key_of(request): Decision(request, outcome)}
     if refusal is None:
         decided[original_key] = original._replace(request=original.request or _named(request), is_reversed=True)

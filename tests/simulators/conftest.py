@@ -7,12 +7,14 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date
+from typing import Self
 
 import pytest
 
 from simulators.accounts import Card, CardState, default_serial
 from simulators.auditor.auditor import Auditor
-from simulators.auditor.world import Rules, World, is_recorded, key_of, outcomes
+from simulators.auditor.requests import is_recorded, key_of
+from simulators.auditor.world import Rules, World, outcomes
 from simulators.campus import SERVICES_BY_KIND, Limits, StationKey, Terminal
 from simulators.station import Address
 from wire.codes import Code, Reason
@@ -65,7 +67,7 @@ class FakeSwitch:
         self.echoes = 0
         self.echo_interval_ms = 60_000
 
-    async def __aenter__(self) -> FakeSwitch:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._session, "127.0.0.1", 0)
         self.address = Address(*self._server.sockets[0].getsockname()[:2])
         return self
@@ -96,7 +98,7 @@ class FakeSwitch:
         *_, (after, outcome) = outcomes(world, request, self.cards[request.account], self.rules)
         self.worlds[request.account] = after
         authorization = len(self.recorded) + 1 if outcome.authorized else 0
-        balances = () if outcome.balance is None else (outcome.balance,)
+        balances = outcome.balances or ()
         answer = Answer(*key_of(request), outcome.code, outcome.reason, authorization, balances, outcome.paid)
         if is_recorded(request):
             self.recorded[key_of(request)] = answer
@@ -168,7 +170,7 @@ def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
 
     async def wait(condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - the condition is any, and gives no event
                 await asyncio.sleep(0)
 
     return wait

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from simulators.accounts import Card, CardState
 from simulators.auditor.auditor import Auditor
 from simulators.auditor.findings import Fault
-from simulators.auditor.world import Rules, World, key_of, outcomes
+from simulators.auditor.requests import key_of
+from simulators.auditor.world import Rules, World, outcomes
 from simulators.campus import SERVICES_BY_KIND, Limits, Terminal
 from wire.codes import Code, Reason
 from wire.messages import Answer, BalanceInquiry, Purchase, Reversal, Statement, TopUp
@@ -47,8 +48,8 @@ def approved(request, balance: int, authorization: int = 0) -> Answer:
     return Answer(*key_of(request), Code.APPROVED, Reason.NONE, authorization, (balance,), paid)
 
 
-def declined(request, code: Code, reason: Reason, balance: int | None) -> Answer:
-    return Answer(*key_of(request), code, reason, 0, () if balance is None else (balance,), ())
+def declined(request, code: Code, reason: Reason, *balances: int) -> Answer:
+    return Answer(*key_of(request), code, reason, 0, balances, ())
 
 
 def exchange(auditor: Auditor, request, reply):
@@ -148,7 +149,7 @@ def test_authorization_given_twice(auditor):
 def test_other_content_under_the_same_stan(auditor):
     one, other = buy(1), buy(1, 2_000)
     exchange(auditor, one, approved(one, 9_000, 1))
-    duplicate = declined(other, Code.DUPLICATE, Reason.CONTENT_DIFFERS, None)
+    duplicate = declined(other, Code.DUPLICATE, Reason.CONTENT_DIFFERS)
     assert exchange(auditor, other, duplicate) is None
 
 
@@ -202,7 +203,7 @@ def test_reversal_with_another_amount(auditor):
     one = buy(1)
     exchange(auditor, one, approved(one, 9_000, 1))
     back = undo(2, one, 999)
-    assert exchange(auditor, back, declined(back, Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 9_000)) is None
+    assert exchange(auditor, back, declined(back, Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)) is None
 
 
 def test_reversal_of_a_spent_top_up_stops_at_zero(auditor):
@@ -242,12 +243,17 @@ def test_outcome_unknown_stays_open(auditor):
 )
 def test_unusable_cards(rules, state, code, reason):
     auditor = Auditor([Card(ACCOUNT, CARD, state, date(2030, 1, 1), "student", 10_000)], rules)
-    assert exchange(auditor, buy(1), declined(buy(1), code, reason, 10_000)) is None
+    assert exchange(auditor, buy(1), declined(buy(1), code, reason)) is None
+
+
+def test_a_balance_shown_to_the_holder_of_a_lost_card(auditor):
+    one = buy(1, account=LOST)
+    assert exchange(auditor, one, declined(one, Code.LOST_CARD, Reason.CARD_LOST, 10_000)) is not None
 
 
 def test_an_active_card_past_its_last_day(rules):
     auditor = Auditor([Card(ACCOUNT, CARD, CardState.ACTIVE, date(2026, 8, 31), "student", 10_000)], rules)
-    expired = declined(buy(1), Code.EXPIRED_CARD, Reason.CARD_EXPIRED, 10_000)
+    expired = declined(buy(1), Code.EXPIRED_CARD, Reason.CARD_EXPIRED)
     assert exchange(auditor, buy(1), expired) is None
 
 
@@ -263,7 +269,8 @@ def test_an_active_card_past_its_last_day(rules):
     ],
 )
 def test_refusals(auditor, request_, code, reason):
-    assert exchange(auditor, request_, declined(request_, code, reason, 10_000)) is None
+    balances = (10_000,) if code is Code.OVER_AMOUNT_LIMIT else ()
+    assert exchange(auditor, request_, declined(request_, code, reason, *balances)) is None
 
 
 def test_merchants_that_keep_hours_may_also_approve(auditor):
@@ -350,7 +357,7 @@ def play(requests, order, unanswered, spoil=None):
         elif step == 1:
             world, outcome = next(outcomes(world, request, card, rules))
             authorization += outcome.authorized
-            balances = () if outcome.balance is None else (outcome.balance,)
+            balances = outcome.balances or ()
             answers[index] = Answer(
                 *key_of(request),
                 outcome.code,

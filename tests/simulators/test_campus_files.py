@@ -17,7 +17,7 @@ CARDS = 6_000
 
 @pytest.fixture
 def files(tmp_path):
-    return write_campus(tmp_path, make_population(CARDS, 1))
+    return write_campus(tmp_path, make_population(CARDS, 1), 3_000)
 
 
 def test_the_switch_reads_it(files):
@@ -30,6 +30,14 @@ def test_canteens_have_their_shares_of_windows(files):
     windows = Counter(t.merchant for t in campus.terminals.values() if "purchase" in t.services)
     shares = [windows[merchant] / windows.total() for merchant in range(1, 6)]
     assert shares == pytest.approx([0.343, 0.266, 0.144, 0.139, 0.108], abs=0.03)
+
+
+def test_windows_follow_the_pace(files, tmp_path):
+    campus = read_campus(files.campus)
+    assert sum("purchase" in t.services for t in campus.terminals.values()) == pytest.approx(3_000 / 15, abs=3)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    assert len(read_campus(write_campus(slow, make_population(10, 1)).campus).terminals) < 60
 
 
 def test_concentrators_lone_windows_and_kiosks(files):

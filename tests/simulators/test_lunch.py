@@ -67,6 +67,11 @@ def test_amounts(purchases):
     assert quantiles(amounts, n=4) == pytest.approx(published, rel=0.05)
 
 
+@pytest.mark.parametrize(("shape", "per_second"), [("smooth", 8), ("two-waves", 15), ("stress", 24)])
+def test_peak_second_of_a_campus_is_the_published_one(shape, per_second):
+    assert SHAPES[shape].taps_per_second_max(CARDS) == pytest.approx(per_second, abs=0.5)
+
+
 def test_canteens_have_their_shares(purchases):
     places = Counter(tap.place for tap in purchases)
     shares = [places[place] / len(purchases) for place in range(5)]

@@ -19,9 +19,9 @@ def test_forms(text, amount):
     assert parse_yuan(text) == amount
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.234", "1,5", "1e3", "٣"])
+@pytest.mark.parametrize("text", ["", "-1", "1.234", "1,5", "1e3", "\u0663"])
 def test_not_an_amount(text):
-    with pytest.raises(ValueError, match="12.50"):
+    with pytest.raises(ValueError, match=r"12\.50"):
         parse_yuan(text)
 
 

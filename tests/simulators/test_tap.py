@@ -49,8 +49,17 @@ def serving(make_fake_switch, rules, campus):
 def run_tap(serving, campus, *more, account="20260001"):
     return CliRunner().invoke(
         tap,
-        ["--connect", str(serving.address), "--campus", str(campus), "--station", "north-1", "--account", account]
-        + list(more),
+        [
+            "--connect",
+            str(serving.address),
+            "--campus",
+            str(campus),
+            "--station",
+            "north-1",
+            "--account",
+            account,
+            *more,
+        ],
     )
 
 

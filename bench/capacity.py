@@ -1,0 +1,201 @@
+"""`python -m bench.capacity --json FILE`: durable, encrypted purchases a second, side by side with a bare echo.
+
+One run measures in turn, three times over: (c) the echo server, (b) 1,000 terminals with one request in flight each, and
+(a) 64 concentrators with 64 each. What is measured has one core, its load the other. CPU is that of the whole process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import resource
+import statistics
+import tempfile
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic, process_time
+from typing import Any, Final
+
+import click
+import msgspec
+import uvloop
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+from bench.campus import BenchCampus, Station, write_campus
+from bench.load import Client, EchoClient
+from bench.processes import Measured, cores, running
+
+REPEATS: Final = 3
+APPROVED_SHARE_MIN: Final = 0.999
+SNAPSHOT_LAG_EVENTS: Final = 200_000
+
+
+class Figure(Struct, frozen=True):
+    """One measurement of one load."""
+
+    per_s: float
+    cpu_us: float
+    """CPU of the measured process for each answer."""
+
+    load_cpu_share: float
+    """Of one core, taken by the load generator; near 1 it was the bottleneck."""
+
+    approved_share: float
+    lag_start: int
+    lag_end: int
+
+
+async def measure(
+    target: Measured, make: Sequence[Callable[[Counter[int]], Any]], seconds: float, warm_up_s: float, warm_up_min: int
+) -> Figure:
+    """Drive `target` with the clients that `make` makes, and measure after `warm_up_s` and `warm_up_min` answers."""
+    answers: Counter[int] = Counter()
+    loop = asyncio.get_running_loop()
+    clients = []
+    for factory in make:
+        _, client = await loop.create_connection(lambda factory=factory: factory(answers), *target.terminals)
+        await client.signed_on
+        clients.append(client)
+    for client in clients:
+        client.start()
+    await asyncio.sleep(warm_up_s)
+    while answers.total() < warm_up_min:
+        await asyncio.sleep(0.05)
+    lag_start = await loop.run_in_executor(None, _lag, target)
+    before, began, cpu, own = answers.copy(), monotonic(), target.cpu_s(), process_time()
+    await asyncio.sleep(seconds)
+    elapsed, used, own = monotonic() - began, target.cpu_s() - cpu, process_time() - own
+    counted = answers - before
+    lag_end = await loop.run_in_executor(None, _lag, target)
+    for client in clients:
+        client.stop()
+    await _settled(answers)
+    for client in clients:
+        client.close()
+    total = counted.total()
+    return Figure(total / elapsed, used / total * 1e6, own / elapsed, counted[0] / total, lag_start, lag_end)
+
+
+async def _settled(answers: Counter[int]) -> None:
+    """Wait until the last requests in flight are answered, so that they do not burden the next measurement."""
+    seen = -1
+    while answers.total() != seen:
+        seen = answers.total()
+        await asyncio.sleep(0.2)
+
+
+def _lag(target: Measured) -> int:
+    if target.http is None:
+        return 0
+    host, port = target.http
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as page:
+        found = re.search(rb"^tapswitch_snapshot_lag_events (\S+)$", page.read(), re.MULTILINE)
+    assert found is not None, "the switch shows its snapshot lag"
+    return int(float(found[1]))
+
+
+def _clients(stations: Sequence[Station]) -> list[Callable[[Counter[int]], Any]]:
+    return [
+        lambda answers, station=station, seed=seed: Client(station, answers, seed)  # type: ignore[misc]  # bound early
+        for seed, station in enumerate(stations)
+    ]
+
+
+def measure_all(campus: BenchCampus, seconds: float, repeats: int) -> dict[str, list[Figure]]:
+    """The figures of every repeat, by load."""
+    server_core, load_core = cores()
+    os.sched_setaffinity(0, {load_core})
+    figures: dict[str, list[Figure]] = {"echo": [], "terminals": [], "concentrators": []}
+    serve = [
+        "-m", "switch.command_line", "serve", "--data", str(campus.data), "--campus", str(campus.campus_file),
+        "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log-level", "warning",
+    ]  # fmt: skip
+    with (
+        running(["-m", "bench.echo"], server_core, campus.folder / "echo.log") as echo,
+        running(serve, server_core, campus.folder / "switch.log") as switch,
+    ):
+        warm_up_min = int(SNAPSHOT_LAG_EVENTS * 1.2)
+        for _ in range(repeats):
+            loads = (
+                ("echo", echo, [EchoClient] * len(campus.lone), 0),
+                ("terminals", switch, _clients(campus.lone), warm_up_min),
+                ("concentrators", switch, _clients(campus.concentrators), 0),
+            )
+            for name, target, clients, minimum in loads:
+                figures[name].append(uvloop.run(measure(target, clients, seconds, 1.0, minimum)))
+            warm_up_min = 0
+    return figures
+
+
+def summarise(figures: dict[str, list[Figure]]) -> dict[str, Any]:
+    """The keys of the result file. A rate or a time is the median of the repeats, with their spread beside it."""
+    summary: dict[str, Any] = {}
+    for name, measured in figures.items():
+        for key, values in (
+            (f"{name}_per_s", [figure.per_s for figure in measured]),
+            (f"{name}_cpu_us", [figure.cpu_us for figure in measured]),
+        ):
+            summary[key] = round(statistics.median(values), 3)
+            summary[f"{key}_spread"] = [round(min(values), 3), round(max(values), 3)]
+        summary[f"{name}_load_cpu_share"] = round(max(figure.load_cpu_share for figure in measured), 3)
+        if name != "echo":
+            summary[f"{name}_approved_share"] = min(figure.approved_share for figure in measured)
+            summary[f"{name}_snapshot_lag_events"] = [[figure.lag_start, figure.lag_end] for figure in measured]
+            summary[f"{name}_snapshot_lag_grew"] = any(
+                figure.lag_end > 1.1 * max(figure.lag_start, SNAPSHOT_LAG_EVENTS) for figure in measured
+            )
+    ratios = [ours.cpu_us / bare.cpu_us for ours, bare in zip(figures["terminals"], figures["echo"], strict=True)]
+    summary["terminals_cpu_over_echo"] = round(statistics.median(ratios), 3)
+    summary["terminals_cpu_over_echo_spread"] = [round(min(ratios), 3), round(max(ratios), 3)]
+    return summary
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print the table."""
+    table = Table(title="Capacity: one core for what is measured, one for its load; median of the repeats")
+    for column in ("load", "answers/s", "CPU µs each", "spread µs", "load generator's CPU", "snapshot lag"):
+        table.add_column(column, justify="left" if column == "load" else "right")
+    for name, label in (
+        ("concentrators", "64 concentrators × 64 in flight"),
+        ("terminals", "1,000 terminals × 1 in flight"),
+        ("echo", "bare uvloop echo, 1,000 × 1"),
+    ):
+        low, high = summary[f"{name}_cpu_us_spread"]
+        lag = summary.get(f"{name}_snapshot_lag_events", [])
+        grew = " GREW" if summary.get(f"{name}_snapshot_lag_grew") else ""
+        table.add_row(
+            label, f"{summary[f'{name}_per_s']:,.0f}", f"{summary[f'{name}_cpu_us']:.2f}", f"{low:.2f} to {high:.2f}",
+            f"{summary[f'{name}_load_cpu_share']:.0%}", f"{lag[-1][1]:,}{grew}" if lag else "",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print(f"CPU of a terminal's purchase over a bare echo: {summary['terminals_cpu_over_echo']:.2f}")
+
+
+@click.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here.")
+@click.option("--seconds", type=click.FloatRange(0.5, 600), default=4.0, show_default=True, help="Of each measurement.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=REPEATS, show_default=True)
+def main(json_file: Path | None, seconds: float, repeats: int) -> None:
+    """Measure how many durable, encrypted purchases a second one core does."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Beside the repository and not in /tmp, which may be memory: durability is what is measured.
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
+        campus = write_campus(Path(folder))
+        summary = summarise(measure_all(campus, seconds, repeats))
+    show(summary)
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    for name in ("terminals", "concentrators"):
+        if summary[f"{name}_approved_share"] < APPROVED_SHARE_MIN:
+            raise click.ClickException(f"{name}: only {summary[f'{name}_approved_share']:.2%} were approved")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""What is asked of every request: its key, its service, and whether its decision is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wire.messages import AccountRequest, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+
+Key = tuple[int, int]
+"""(terminal, STAN)."""
+
+
+def key_of(request: AccountRequest) -> Key:
+    """What its replies are matched by."""
+    return request.terminal, request.stan
+
+
+def service_of(request: AccountRequest) -> str:
+    """Its service, named as the switch's metrics name it."""
+    return _SERVICE_NAMES[type(request)]
+
+
+_SERVICE_NAMES: Mapping[type, str] = {
+    Purchase: "purchase",
+    TopUp: "top-up",
+    BalanceInquiry: "balance-inquiry",
+    MiniStatement: "mini-statement",
+    Reversal: "reversal",
+}
+
+
+def is_recorded(request: AccountRequest) -> bool:
+    """Whether its decision is kept and counts for ever; inquiries are answered anew each time."""
+    return not isinstance(request, BalanceInquiry | MiniStatement)

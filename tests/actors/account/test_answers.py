@@ -1,0 +1,106 @@
+"""What a terminal is told: first, again, with other content, and after a reversal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from msgspec.structs import replace
+
+from actors.account.answers import ANSWER, ORIGINAL_OF, answer_repeat, concerns, same_content
+from actors.account.card import CardState
+from actors.account.decide import DECIDE
+from wire.codes import Code, Reason
+from wire.messages import Answer
+
+
+def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
+    return DECIDE[type(request)](holder or account(), request, original, NOON, POLICY, 99)
+
+
+PURCHASE, TOP_UP = purchase(3, 1_000), top_up(4, 2_000)
+TOO_MUCH, TOO_LITTLE = purchase(5, 10_001), top_up(6, 0)
+PURCHASED, TOPPED_UP = decided(PURCHASE), decided(TOP_UP)
+UNDO_PURCHASE, UNDO_TOP_UP = reversal(7, PURCHASE), reversal(8, TOP_UP, TOP_UP_MACHINE.number)
+UNDO_UNKNOWN, UNDO_WRONG = reversal(9, purchase(77, 50)), reversal(10, PURCHASE, amount=1)
+
+FIRST_ANSWERS = [
+    (PURCHASE, PURCHASED, Code.APPROVED, Reason.NONE, 99, (9_000,), (1_000,)),
+    (TOO_MUCH, decided(TOO_MUCH), Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 0, (10_000,), ()),
+    (TOP_UP, TOPPED_UP, Code.APPROVED, Reason.NONE, 99, (12_000,), ()),
+    (TOO_LITTLE, decided(TOO_LITTLE), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, 0, (), ()),
+    (UNDO_PURCHASE, decided(UNDO_PURCHASE, PURCHASED), Code.APPROVED, Reason.NONE, 99, (11_000,), ()),
+    (UNDO_TOP_UP, decided(UNDO_TOP_UP, TOPPED_UP), Code.APPROVED, Reason.NONE, 99, (8_000,), ()),
+    (UNDO_UNKNOWN, decided(UNDO_UNKNOWN), Code.APPROVED, Reason.NONE, 0, (10_000,), ()),
+    (UNDO_WRONG, decided(UNDO_WRONG, PURCHASED), Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 0, (), ()),
+]  # fmt: skip
+ROWS = pytest.mark.parametrize(
+    ("request_", "event", "expected"),
+    [(row[0], row[1], Answer(row[0].terminal, row[0].stan, *row[2:])) for row in FIRST_ANSWERS],
+    ids=[type(row[1]).__name__ for row in FIRST_ANSWERS],
+)
+
+
+@ROWS
+def test_answer_is_made_from_the_event(request_: Any, event: Any, expected: Answer) -> None:
+    assert ANSWER[type(event)](event) == expected
+
+
+@pytest.mark.parametrize(("amount", "shown"), [(10_001, (10_000,)), (20_001, (10_000,)), (0, ())])
+def test_decline_shows_the_balance_only_where_the_card_was_found_good(amount: int, shown: tuple[int, ...]) -> None:
+    event = decided(purchase(3, amount))
+    assert ANSWER[type(event)](event).balances == shown
+    lost = decided(purchase(3, amount), holder=account(card_state=CardState.LOST))
+    assert ANSWER[type(lost)](lost).balances == ()
+
+
+@ROWS
+def test_repeat_gets_the_recorded_answer(request_: Any, event: Any, expected: Answer) -> None:
+    assert answer_repeat(event, replace(request_, wait_ms=1)) == expected
+
+
+CONTENT = {"card": "another", "amount": 1_001, "channel": 3, "original_terminal": 1, "original_stan": 1}
+
+
+@ROWS
+def test_other_content_is_a_duplicate(request_: Any, event: Any, expected: Answer) -> None:
+    differing = [replace(request_, **{field: CONTENT[field]}) for field in CONTENT if hasattr(request_, field)]
+    assert len(differing) >= 2
+    for request in differing:
+        assert not same_content(event, request)
+        assert answer_repeat(event, request) == Answer(
+            request_.terminal, request_.stan, Code.DUPLICATE, Reason.CONTENT_DIFFERS, 0, (), ()
+        )
+
+
+@ROWS
+def test_another_service_under_the_same_stan_is_a_duplicate(request_: Any, event: Any, expected: Answer) -> None:
+    for other in (PURCHASE, TOP_UP, UNDO_WRONG):
+        if type(other) is not type(request_):
+            copy = replace(other, terminal=request_.terminal, stan=request_.stan)
+            assert answer_repeat(event, copy).code is Code.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("settled", "original"),
+    [(decided(UNDO_PURCHASE, PURCHASED), PURCHASE), (decided(UNDO_UNKNOWN), purchase(77, 50))],
+    ids=["Reversed", "Tombstoned"],
+)
+def test_copy_of_a_reversed_original_is_declined_whatever_its_content(settled: Any, original: Any) -> None:
+    for copy in (original, replace(original, amount=1), replace(TOP_UP, terminal=TILL.number, stan=original.stan)):
+        assert answer_repeat(settled, copy) == Answer(
+            copy.terminal, copy.stan, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, settled.balances, ()
+        )
+
+
+def test_only_an_accepted_reversal_concerns_its_original() -> None:
+    till = TILL.number
+    assert concerns(PURCHASED) == ((till, 3),)
+    assert concerns(decided(UNDO_PURCHASE, PURCHASED)) == ((till, 7), (till, 3))
+    assert concerns(decided(UNDO_UNKNOWN)) == ((till, 9), (till, 77))
+    assert concerns(decided(UNDO_WRONG, PURCHASED)) == ((till, 10),)
+
+
+def test_only_a_reversal_names_an_original() -> None:
+    assert {kind: of(UNDO_PURCHASE) for kind, of in ORIGINAL_OF.items()} == {type(UNDO_PURCHASE): (TILL.number, 3)}

@@ -1,0 +1,84 @@
+"""How events change an account, and what they leave alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from example_campus import NOON, POLICY, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from msgspec.structs import replace
+
+from actors.account.apply import APPLY
+from actors.account.card import CardState, PersonClass
+from actors.account.decide import DECIDE
+from actors.account.events import Opened
+from actors.account.state import Account, new_account
+
+
+def decided(holder: Account, request: Any, original: Any = None) -> Any:
+    return DECIDE[type(request)](holder, request, original, NOON, POLICY, 99)
+
+
+def applied(holder: Account, event: Any, position: int = 8) -> Account:
+    return APPLY[type(event)](holder, event, position)
+
+
+def test_opening() -> None:
+    event = Opened("7", 1, 0, "C7", CardState.ISSUED, 20300731, PersonClass.STAFF, (500,))
+    assert applied(new_account("7"), event, 5) == Account(
+        "7", 5, 5, "C7", CardState.ISSUED, 20300731, PersonClass.STAFF, (500,), 0, 0
+    )
+
+
+def test_account_that_was_never_opened_may_do_nothing() -> None:
+    new = new_account("7")
+    assert (new.position, new.purses, new.card_state) == (0, (0,), CardState.CLOSED)
+
+
+def test_purchase_counts_in_the_days_spending() -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    after = applied(holder, decided(holder, purchase(1, 700)))
+    assert after == replace(holder, position=8, purses=(9_300,), spent=1_000)
+
+
+def test_first_purchase_of_a_day_begins_its_spending_anew() -> None:
+    holder = account(spending_day=TODAY - 1, spent=300)
+    after = applied(holder, decided(holder, purchase(1, 700)))
+    assert after == replace(holder, position=8, purses=(9_300,), spending_day=TODAY, spent=700)
+
+
+def test_top_up_changes_nothing_but_the_balance() -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    assert applied(holder, decided(holder, top_up(1, 700))) == replace(holder, position=8, purses=(10_700,))
+
+
+def test_reversal_of_todays_purchase_gives_back_spending() -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    bought = decided(holder, purchase(1, 700))
+    between = applied(holder, bought)
+    after = applied(between, decided(between, reversal(2, bought), bought), 9)
+    assert after == replace(holder, position=9)
+
+
+def test_reversal_of_yesterdays_purchase_leaves_todays_spending() -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    bought = replace(decided(holder, purchase(1, 700)), business_day=TODAY - 1)
+    after = applied(holder, decided(holder, reversal(2, bought), bought))
+    assert after == replace(holder, position=8, purses=(10_700,))
+
+
+def test_reversal_of_a_top_up_leaves_spending() -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    paid_in = decided(holder, top_up(1, 700))
+    after = applied(holder, decided(holder, reversal(2, paid_in, TOP_UP_MACHINE.number), paid_in))
+    assert after == replace(holder, position=8, purses=(9_300,))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [purchase(1, 0), top_up(1, 0), reversal(2, purchase(1)), reversal(2, purchase(1), terminal=7)],
+    ids=["declined purchase", "declined top-up", "reversal of nothing", "declined reversal"],
+)
+def test_event_without_money_moves_only_the_head_of_the_chain(request_: Any) -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    assert applied(holder, decided(holder, request_)) == replace(holder, position=8)

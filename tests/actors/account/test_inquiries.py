@@ -1,0 +1,95 @@
+"""Balance inquiry and mini statement: what they show, and what each event looks like on a statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from example_campus import (
+    NOON,
+    NOON_US,
+    POLICY,
+    TILL,
+    TOP_UP_MACHINE,
+    account,
+    balance_inquiry,
+    mini_statement,
+    purchase,
+    reversal,
+    top_up,
+)
+
+from actors.account.card import CardState, PersonClass
+from actors.account.decide import DECIDE
+from actors.account.events import Opened
+from actors.account.inquiries import events_wanted, inquire, statement_entry
+from wire.codes import Code, Reason
+from wire.messages import Answer, Statement, StatementEntry
+
+
+def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
+    return DECIDE[type(request)](holder or account(), request, original, NOON, POLICY, 99)
+
+
+PURCHASED, TOPPED_UP = decided(purchase(3)), decided(top_up(4))
+LINES = {
+    "opening": (
+        Opened("7", NOON_US, 0, "C7", CardState.ACTIVE, 20300731, PersonClass.STAFF, (500,)),
+        StatementEntry(NOON_US, "opening", Code.APPROVED, 500, (500,), 0, 0),
+    ),
+    "purchase": (PURCHASED, StatementEntry(NOON_US, "purchase", Code.APPROVED, -1_000, (9_000,), 1001, 3)),
+    "declined purchase": (
+        decided(purchase(3, 0)),
+        StatementEntry(NOON_US, "purchase", Code.INVALID_AMOUNT, 0, (10_000,), 1001, 3),
+    ),
+    "top-up": (TOPPED_UP, StatementEntry(NOON_US, "top-up", Code.APPROVED, 1_000, (11_000,), 2001, 4)),
+    "declined top-up": (
+        decided(top_up(4, 0)),
+        StatementEntry(NOON_US, "top-up", Code.INVALID_AMOUNT, 0, (10_000,), 2001, 4),
+    ),
+    "reversal of a purchase": (
+        decided(reversal(5, PURCHASED), PURCHASED),
+        StatementEntry(NOON_US, "reversal", Code.APPROVED, 1_000, (11_000,), 1001, 5),
+    ),
+    "reversal of a spent top-up": (
+        decided(reversal(5, TOPPED_UP, TOP_UP_MACHINE.number), TOPPED_UP, account(purses=(400,))),
+        StatementEntry(NOON_US, "reversal", Code.APPROVED, -400, (0,), 2001, 5),
+    ),
+    "reversal of nothing": (
+        decided(reversal(5, purchase(9))),
+        StatementEntry(NOON_US, "reversal", Code.APPROVED, 0, (10_000,), 1001, 5),
+    ),
+    "declined reversal": (
+        decided(reversal(5, PURCHASED, amount=1), PURCHASED),
+        StatementEntry(NOON_US, "reversal", Code.INVALID_TRANSACTION, 0, (10_000,), 1001, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize(("event", "entry"), LINES.values(), ids=LINES)
+def test_line_of_a_statement(event: Any, entry: StatementEntry) -> None:
+    assert statement_entry(event) == entry
+
+
+def test_balance() -> None:
+    request = balance_inquiry(7)
+    assert events_wanted(request) == 0
+    assert inquire(account(), request, [], NOON, POLICY) == Answer(
+        TILL.number, 7, Code.APPROVED, Reason.NONE, 0, (10_000,), ()
+    )
+
+
+def test_mini_statement() -> None:
+    request = mini_statement(7, count=20)
+    assert events_wanted(request) == 20
+    assert inquire(account(), request, [TOPPED_UP, PURCHASED], NOON, POLICY) == Statement(
+        TILL.number, 7, (10_000,), (statement_entry(TOPPED_UP), statement_entry(PURCHASED))
+    )
+
+
+@pytest.mark.parametrize("request_", [balance_inquiry(7), mini_statement(7)], ids=["balance", "statement"])
+def test_refused_inquiry_shows_no_balance(request_: Any) -> None:
+    lost = account(card_state=CardState.LOST)
+    assert inquire(lost, request_, [PURCHASED], NOON, POLICY) == Answer(
+        TILL.number, 7, Code.LOST_CARD, Reason.CARD_LOST, 0, (), ()
+    )

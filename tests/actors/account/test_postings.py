@@ -1,0 +1,78 @@
+"""Where the money of each event went, and in which total it counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from example_campus import LUNCH, NOON, OTHER_TILL, POLICY, TILL, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from msgspec.structs import replace
+
+from actors.account.card import CardState, PersonClass
+from actors.account.decide import DECIDE
+from actors.account.events import Opened
+from actors.account.postings import BOOK, gained, postings
+
+
+def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
+    return DECIDE[type(request)](holder or account(), request, original, NOON, POLICY, 99)
+
+
+PURCHASED = decided(purchase(1, 700, terminal=OTHER_TILL.number))
+TOPPED_UP = decided(top_up(2, 5_000, channel=2))
+OPENED = Opened("7", 1, 0, "C7", CardState.ACTIVE, 20300731, PersonClass.STAFF, (500,))
+MAIN = ("purse", 0)
+
+POSTINGS = {
+    "opening": (OPENED, {MAIN: 500, ("opening", 0): -500}),
+    "purchase": (PURCHASED, {MAIN: -700, ("merchant", 2): 700}),
+    "declined purchase": (decided(purchase(1, 0)), {}),
+    "top-up": (TOPPED_UP, {MAIN: 5_000, ("channel", 2): -5_000}),
+    "declined top-up": (decided(top_up(1, 0)), {}),
+    "reversal of a purchase": (
+        decided(reversal(3, PURCHASED), PURCHASED),
+        {MAIN: 700, ("merchant", 2): -700},
+    ),
+    "reversal of a top-up": (
+        decided(reversal(3, TOPPED_UP, TOP_UP_MACHINE.number), TOPPED_UP),
+        {MAIN: -5_000, ("channel", 2): 5_000},
+    ),
+    "reversal of a spent top-up": (
+        decided(reversal(3, TOPPED_UP, TOP_UP_MACHINE.number), TOPPED_UP, account(purses=(1_200,))),
+        {MAIN: -1_200, ("channel", 2): 5_000, ("suspense", 0): -3_800},
+    ),
+    "reversal of nothing": (decided(reversal(3, purchase(9))), {}),
+    "declined reversal": (decided(reversal(3, PURCHASED, amount=1), PURCHASED), {}),
+}
+
+
+@pytest.mark.parametrize(("event", "expected"), POSTINGS.values(), ids=POSTINGS)
+def test_postings(event: Any, expected: dict[Any, int]) -> None:
+    assert dict(postings(event)) == expected
+    assert len(postings(event)) == len(expected)
+
+
+TOTALS = {
+    "purchase": (PURCHASED, (TODAY, OTHER_TILL.merchant, OTHER_TILL.number, "purchase", LUNCH), 700),
+    "top-up": (TOPPED_UP, (TODAY, TOP_UP_MACHINE.merchant, TOP_UP_MACHINE.number, "top-up", LUNCH), 5_000),
+    "reversal counts where and when it was sent": (
+        decided(reversal(3, PURCHASED), replace(PURCHASED, business_day=TODAY - 1)),
+        (TODAY, TILL.merchant, TILL.number, "reversal-of-purchase", LUNCH),
+        700,
+    ),
+    "reversal of a spent top-up counts in full": (
+        decided(reversal(3, TOPPED_UP, TOP_UP_MACHINE.number), TOPPED_UP, account(purses=(0,))),
+        (TODAY, TOP_UP_MACHINE.merchant, TOP_UP_MACHINE.number, "reversal-of-top-up", LUNCH),
+        5_000,
+    ),
+    "opening counts in no terminal's": (OPENED, None, 0),
+}
+
+
+@pytest.mark.parametrize(("event", "key", "amount"), TOTALS.values(), ids=TOTALS)
+def test_totals(event: Any, key: Any, amount: int) -> None:
+    assert BOOK[type(event)](event)[:2] == (key, amount)
+
+
+def test_gained_is_the_change_of_all_purses() -> None:
+    assert gained(account(purses=(100, 20)), account(purses=(70, 60))) == 10

@@ -1,0 +1,179 @@
+"""Every reason to refuse, alone and in pairs: of two that meet, the one whose check comes first is the answer."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import pytest
+from example_campus import (
+    KIOSK,
+    LIMITS,
+    NO_LIMITS,
+    NOON,
+    POLICY,
+    TILL,
+    TODAY,
+    TOP_UP_MACHINE,
+    account,
+    balance_inquiry,
+    mini_statement,
+    purchase,
+    reversal,
+    top_up,
+)
+from msgspec.structs import replace
+
+from actors.account.card import CardState
+from actors.account.decide import UNREGISTERED
+from actors.account.refusals import (
+    AMOUNT_MAX,
+    Refusal,
+    inquiry_refusal,
+    purchase_refusal,
+    reversal_refusal,
+    top_up_refusal,
+)
+from wire.codes import Code, Reason
+
+YESTERDAY = TODAY - 1
+
+
+class Fault(NamedTuple):
+    """What is wrong, as changes of account, request and terminal; `check` is its place in the order of checks."""
+
+    check: int
+    code: Code
+    reason: Reason
+    account: dict[str, Any] = {}
+    request: dict[str, Any] = {}
+    terminal: dict[str, Any] = {}
+
+
+NOT_OFFERED = Fault(1, Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED, terminal={"services": frozenset()})
+OUTSIDE_HOURS = Fault(
+    2, Code.NOT_PERMITTED_TO_TERMINAL, Reason.OUTSIDE_HOURS, terminal={"open_periods": frozenset({0})}
+)
+AMOUNTS = [
+    Fault(3, Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, request={"amount": amount})
+    for amount in (AMOUNT_MAX + 1, 2**63 - 1, 0, -1, -(2**63))
+]
+CARD = [
+    Fault(4, Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED, {"card_state": CardState.CLOSED}),
+    Fault(5, Code.NO_SUCH_ACCOUNT, Reason.NO_CARD, {"card": "another"}),
+    Fault(6, Code.LOST_CARD, Reason.CARD_LOST, {"card_state": CardState.LOST}),
+    Fault(6, Code.RESTRICTED_CARD, Reason.CARD_REPLACED, {"card_state": CardState.REPLACED}),
+    Fault(6, Code.RESTRICTED_CARD, Reason.CARD_FROZEN, {"card_state": CardState.FROZEN}),
+    Fault(6, Code.RESTRICTED_CARD, Reason.CARD_NOT_ACTIVE, {"card_state": CardState.ISSUED}),
+    Fault(6, Code.EXPIRED_CARD, Reason.CARD_EXPIRED, {"card_state": CardState.EXPIRED}),
+    Fault(7, Code.EXPIRED_CARD, Reason.CARD_EXPIRED, {"expires": YESTERDAY}),
+]
+PURCHASE_FAULTS = [
+    NOT_OFFERED,
+    OUTSIDE_HOURS,
+    *AMOUNTS,
+    *CARD,
+    Fault(8, Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT, {"purses": (50_000,)}, {"amount": LIMITS.purchase_max + 1}),
+    Fault(9, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, {"spending_day": TODAY, "spent": LIMITS.day_max - 999}),
+    Fault(10, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (999,)}),
+]
+TOP_UP_FAULTS = [
+    NOT_OFFERED,
+    *AMOUNTS,
+    *CARD,
+    Fault(8, Code.OVER_AMOUNT_LIMIT, Reason.TOP_UP_LIMIT, request={"amount": LIMITS.top_up_max + 1}),
+    Fault(9, Code.OVER_AMOUNT_LIMIT, Reason.BALANCE_LIMIT, {"purses": (LIMITS.balance_max - 999,)}),
+]
+INQUIRY_FAULTS = [NOT_OFFERED, *CARD]
+
+Pair = tuple[Fault, Fault]
+
+
+def alone_and_in_pairs(faults: list[Fault]) -> list[Pair]:
+    """Each fault with itself, and with every fault that a later check would find."""
+    pairs = [(first, second) for first, second in combinations(faults, 2) if first.check < second.check]
+    return [(fault, fault) for fault in faults] + pairs
+
+
+def name_of(fault: Fault) -> str:
+    """How the row is called."""
+    return f"{fault.reason}{''.join(f' {value}' for value in fault.request.values())}"
+
+
+def expected(pair: Pair) -> Refusal:
+    """What the first of two faults is answered with."""
+    return Refusal(pair[0].code, pair[0].reason)
+
+
+def spoiled(pair: Pair, value: Any, field: str) -> Any:
+    """The value with both faults; where they change the same field, the first one's change counts."""
+    return replace(value, **{**getattr(pair[1], field), **getattr(pair[0], field)})
+
+
+@pytest.mark.parametrize("pair", alone_and_in_pairs(PURCHASE_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_purchase(pair: Pair) -> None:
+    holder, request = spoiled(pair, account(), "account"), spoiled(pair, purchase(1), "request")
+    terminal = spoiled(pair, TILL, "terminal")
+    assert purchase_refusal(holder, request, terminal, NOON, POLICY) == expected(pair)
+
+
+@pytest.mark.parametrize("pair", alone_and_in_pairs(TOP_UP_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_top_up(pair: Pair) -> None:
+    holder, request = spoiled(pair, account(), "account"), spoiled(pair, top_up(1), "request")
+    terminal = spoiled(pair, TOP_UP_MACHINE, "terminal")
+    assert top_up_refusal(holder, request, terminal, NOON, POLICY) == expected(pair)
+
+
+@pytest.mark.parametrize("request_", [balance_inquiry(1), mini_statement(1)], ids=["balance", "statement"])
+@pytest.mark.parametrize("pair", alone_and_in_pairs(INQUIRY_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_inquiry(pair: Pair, request_: Any) -> None:
+    holder, terminal = spoiled(pair, account(), "account"), spoiled(pair, KIOSK, "terminal")
+    assert inquiry_refusal(holder, request_, terminal, NOON) == expected(pair)
+
+
+def test_reversal_asks_only_whether_the_terminal_offers_it() -> None:
+    request = reversal(2, purchase(1))
+    assert reversal_refusal(request, TILL) is None
+    assert reversal_refusal(request, KIOSK) == Refusal(Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED)
+
+
+def test_terminal_that_is_not_registered_offers_nothing() -> None:
+    not_offered = Refusal(Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED)
+    assert purchase_refusal(account(), purchase(1), UNREGISTERED, NOON, POLICY) == not_offered
+    assert top_up_refusal(account(), top_up(1), UNREGISTERED, NOON, POLICY) == not_offered
+    assert reversal_refusal(reversal(2, purchase(1)), UNREGISTERED) == not_offered
+    assert inquiry_refusal(account(), balance_inquiry(1), UNREGISTERED, NOON) == not_offered
+
+
+ALLOWED_PURCHASES = [
+    ("plain", {}, {}),
+    ("all the money", {"purses": (1_000,)}, {}),
+    ("up to the limit of a purchase", {"purses": (50_000,)}, {"amount": LIMITS.purchase_max}),
+    ("up to the limit of the day", {"spending_day": TODAY, "spent": LIMITS.day_max - 1_000}, {}),
+    ("yesterday's spending does not count", {"spending_day": YESTERDAY, "spent": LIMITS.day_max}, {}),
+    ("on the card's last day", {"expires": TODAY}, {}),
+    ("the smallest amount", {}, {"amount": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"), [row[1:] for row in ALLOWED_PURCHASES], ids=[row[0] for row in ALLOWED_PURCHASES]
+)
+def test_purchase_that_is_allowed(changes: dict[str, Any], asked: dict[str, Any]) -> None:
+    assert purchase_refusal(account(**changes), replace(purchase(1), **asked), TILL, NOON, POLICY) is None
+
+
+def test_purchase_in_an_open_period() -> None:
+    terminal = replace(TILL, open_periods=frozenset({NOON.period}))
+    assert purchase_refusal(account(), purchase(1), terminal, NOON, POLICY) is None
+
+
+def test_top_up_may_reach_both_limits() -> None:
+    holder = account(purses=(LIMITS.balance_max - LIMITS.top_up_max,))
+    assert top_up_refusal(holder, top_up(1, LIMITS.top_up_max), TOP_UP_MACHINE, NOON, POLICY) is None
+
+
+def test_limit_of_zero_is_no_limit() -> None:
+    policy, rich = replace(POLICY, limits=NO_LIMITS), account(purses=(10 * AMOUNT_MAX,), spending_day=TODAY, spent=9**9)
+    assert purchase_refusal(rich, purchase(1, AMOUNT_MAX), TILL, NOON, policy) is None
+    assert top_up_refusal(rich, top_up(1, AMOUNT_MAX), TOP_UP_MACHINE, NOON, policy) is None

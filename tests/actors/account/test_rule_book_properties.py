@@ -1,0 +1,146 @@
+"""What holds for every account, every request and every original, also absurd ones."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+from example_campus import ALICE, CALENDAR, LIMITS, NO_LIMITS, NOON_US, POLICY, TERMINALS, card_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from actors.account import events
+from actors.account.answers import ANSWER, answer_repeat, concerns, same_content
+from actors.account.apply import APPLY
+from actors.account.card import CardState, PersonClass
+from actors.account.decide import DECIDE
+from actors.account.inquiries import inquire, statement_entry
+from actors.account.kind import ACCOUNT
+from actors.account.postings import BOOK, gained, postings
+from actors.account.refusals import AMOUNT_MAX
+from actors.account.services import SERVICE
+from actors.account.state import Account
+from actors.ledger import PURSES
+from wire.codes import Code
+from wire.messages import AccountReply, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+
+SMALL = st.integers(1, 6)
+TERMINAL_NUMBERS = st.sampled_from([*(terminal.number for terminal in TERMINALS), 99_999_999])
+STANS = SMALL | st.integers(1, 2**63 - 1)
+AMOUNTS = (
+    st.integers(1, 30_000)
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.sampled_from([0, LIMITS.purchase_max, LIMITS.top_up_max, AMOUNT_MAX, AMOUNT_MAX + 1])
+)
+CARDS = st.just(card_of(ALICE)) | st.just("another")
+MOMENTS = st.integers(NOON_US - 5 * 10**11, NOON_US + 5 * 10**11).map(CALENDAR.moment)
+POLICIES = st.sampled_from([POLICY, replace(POLICY, limits=NO_LIMITS)])
+ACCOUNTS = st.builds(
+    Account,
+    number=st.just(ALICE), position=st.integers(1, 2**40), opened_at=st.just(1), card=st.just(card_of(ALICE)),
+    card_state=st.just(CardState.ACTIVE) | st.sampled_from(CardState), expires=st.sampled_from([20300731, 20260901, 20260831]),
+    person_class=st.sampled_from(PersonClass), purses=st.tuples(st.integers(0, 600_000)),
+    spending_day=st.sampled_from([0, 20260901, 20260831]), spent=st.integers(0, 60_000),
+)  # fmt: skip
+WAITS = st.integers(0, 600_000)
+PURCHASES = st.builds(Purchase, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS)
+TOP_UPS = st.builds(TopUp, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, st.integers(1, 3))
+REVERSALS = st.builds(
+    Reversal, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS
+)  # fmt: skip
+REQUESTS = PURCHASES | TOP_UPS | REVERSALS
+INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
+    MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
+)
+
+DECLINES = (events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined)
+
+
+@st.composite
+def decisions(draw: st.DrawFn) -> tuple[Account, Any, Any]:
+    """An account, a request, and the event it came to; a reversal's original is what some request came to before."""
+    account, moment, policy = draw(ACCOUNTS), draw(MOMENTS), draw(POLICIES)
+    request, original = draw(REQUESTS), None
+    if isinstance(request, Reversal) and draw(st.booleans()):
+        named = draw(REQUESTS)
+        original = DECIDE[type(named)](draw(ACCOUNTS), named, None, moment, policy, 1)
+        request = replace(request, original_terminal=named.terminal, original_stan=named.stan)
+        if draw(st.booleans()):
+            request = replace(request, amount=original.amount)
+    return account, request, DECIDE[type(request)](account, request, original, moment, policy, 77)
+
+
+@settings(max_examples=300, deadline=None)
+@given(decisions())
+def test_every_request_gets_one_event_that_follows_its_account(decision: tuple[Account, Any, Any]) -> None:
+    account, request, event = decision
+    assert isinstance(event, get_args(events.Decided))
+    assert (event.account, event.previous) == (ALICE, account.position)
+    assert (event.terminal, event.stan, event.amount) == (request.terminal, request.stan, request.amount)
+    assert SERVICE[type(event)] == SERVICE[type(request)]
+    assert concerns(event)[0] == (request.terminal, request.stan)
+
+
+@settings(max_examples=300, deadline=None)
+@given(decisions())
+def test_money_is_neither_made_nor_lost(decision: tuple[Account, Any, Any]) -> None:
+    account, _, event = decision
+    after = APPLY[type(event)](account, event, account.position + 1)
+    assert sum(change for _, change in postings(event)) == 0
+    assert sum(change for (name, _), change in postings(event) if name == PURSES) == gained(account, after)
+    assert after.purses == event.balances
+    assert min(after.purses) >= 0
+    assert after.position == account.position + 1
+    if isinstance(event, DECLINES):
+        assert replace(after, position=account.position) == account
+
+
+@settings(max_examples=300, deadline=None)
+@given(decisions())
+def test_repeat_is_answered_like_the_first(decision: tuple[Account, Any, Any]) -> None:
+    _, request, event = decision
+    first = ANSWER[type(event)](event)
+    assert isinstance(first, AccountReply)
+    assert same_content(event, request)
+    assert answer_repeat(event, replace(request, wait_ms=0)) == first
+    assert (first.code is Code.APPROVED) == (not isinstance(event, DECLINES))
+    assert (first.authorization == 77) == isinstance(event, events.Purchased | events.ToppedUp | events.Reversed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(decisions())
+def test_event_survives_the_journal(decision: tuple[Account, Any, Any]) -> None:
+    account, _, event = decision
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=events.Event) == event
+    after = APPLY[type(event)](account, event, account.position + 1)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(after), type=Account) == after
+
+
+@settings(max_examples=100, deadline=None)
+@given(ACCOUNTS, INQUIRIES, MOMENTS, decisions())
+def test_every_inquiry_gets_an_answer(
+    account: Account, request: Any, moment: Any, decision: tuple[Account, Any, Any]
+) -> None:
+    reply = inquire(account, request, [decision[2]], moment, POLICY)
+    assert isinstance(reply, AccountReply)
+    assert (reply.terminal, reply.stan) == (request.terminal, request.stan)
+    entry = statement_entry(decision[2])
+    assert entry.amount == gained(decision[0], APPLY[type(decision[2])](decision[0], decision[2], 2**41))
+
+
+def test_tables_of_the_kind_know_every_event_and_request() -> None:
+    decided = set(get_args(events.Decided))
+    assert set(ACCOUNT.apply) == decided | {events.Opened}
+    assert set(ACCOUNT.answer) == decided
+    assert set(ACCOUNT.service) == decided | {Purchase, TopUp, Reversal, BalanceInquiry, MiniStatement}
+    assert set(ACCOUNT.decide) == {Purchase, TopUp, Reversal}
+    assert set(BOOK) == decided - {*DECLINES, events.Tombstoned} | {events.Opened}
+
+
+def test_tags_of_events_never_change() -> None:
+    tags = {kind.__name__: kind.__struct_config__.tag for kind in get_args(events.Event)}
+    assert tags == {
+        "Opened": 1, "Purchased": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
+        "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8,
+    }  # fmt: skip

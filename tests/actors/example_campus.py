@@ -1,0 +1,142 @@
+"""A small campus: its policy, its accounts, short ways to say what a terminal asks, and a shard that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from actors.account.card import CardState, PersonClass
+from actors.account.kind import ACCOUNT
+from actors.account.state import Account
+from actors.calendar import Calendar, MealPeriod, Moment
+from actors.journal import Journal
+from actors.opening import Opening, open_accounts
+from actors.policy import Limits, Policy, Service, Terminal
+from actors.recovery import recover
+from actors.shard import Shard
+from actors.store import Store
+from wire.messages import BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+
+CALENDAR = Calendar(
+    ZoneInfo("Asia/Shanghai"),
+    time(0),
+    (MealPeriod("breakfast", time(10)), MealPeriod("lunch", time(14)), MealPeriod("dinner", time(20))),
+)
+DAY_US = 86_400_000_000
+NOON_US = 1_788_235_200_000_000
+"""2026-09-01 12:00 in Shanghai."""
+
+NOON = CALENDAR.moment(NOON_US)
+TODAY = 20260901
+BREAKFAST, LUNCH = 0, 1
+
+INQUIRIES = {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
+TILL = Terminal(1001, 1, frozenset({Service.PURCHASE, Service.REVERSAL} | INQUIRIES), None)
+OTHER_TILL = Terminal(1002, 2, TILL.services, None)
+BREAKFAST_TILL = Terminal(1003, 2, TILL.services, frozenset({BREAKFAST}))
+TOP_UP_MACHINE = Terminal(2001, 3, frozenset({Service.TOP_UP, Service.REVERSAL} | INQUIRIES), None)
+KIOSK = Terminal(3001, 0, frozenset(INQUIRIES), None)
+TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK)
+
+LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
+NO_LIMITS = Limits(0, 0, 0, 0)
+POLICY = Policy(LIMITS, {terminal.number: terminal for terminal in TERMINALS}, CALENDAR)
+
+ALICE, BOB = "20260001", "20260002"
+
+
+def card_of(account: str) -> str:
+    """The serial of the account's card."""
+    return f"C{account}"
+
+
+def opening(number: str = ALICE, balance: int = 10_000, card_state: CardState = CardState.ACTIVE) -> Opening:
+    """A student's account to open."""
+    return Opening(number, card_of(number), card_state, 20300731, PersonClass.STUDENT, balance)
+
+
+def account(**changes: Any) -> Account:
+    """Alice's account with 100.00 yuan, its only event at position 1; with these fields changed."""
+    fields: dict[str, Any] = {
+        "number": ALICE, "position": 1, "opened_at": 1, "card": card_of(ALICE), "card_state": CardState.ACTIVE,
+        "expires": 20300731, "person_class": PersonClass.STUDENT, "purses": (10_000,), "spending_day": 0, "spent": 0,
+    }  # fmt: skip
+    return Account(**{**fields, **changes})
+
+
+def purchase(stan: int, amount: int = 1_000, number: str = ALICE, terminal: int = TILL.number, **more: Any) -> Purchase:
+    """Goods, paid with the account's own card."""
+    return Purchase(terminal, stan, more.get("wait_ms", 3_000), number, more.get("card", card_of(number)), amount)
+
+
+def top_up(
+    stan: int, amount: int = 1_000, number: str = ALICE, terminal: int = TOP_UP_MACHINE.number, channel: int = 1
+) -> TopUp:
+    """Money in, with the account's own card."""
+    return TopUp(terminal, stan, 3_000, number, card_of(number), amount, channel)
+
+
+def reversal(stan: int, original: Any, terminal: int = TILL.number, amount: int | None = None) -> Reversal:
+    """The original undone."""
+    stated = original.amount if amount is None else amount
+    return Reversal(terminal, stan, 3_000, original.account, original.terminal, original.stan, stated)
+
+
+def balance_inquiry(stan: int, number: str = ALICE, terminal: int = TILL.number) -> BalanceInquiry:
+    """How much is left?"""
+    return BalanceInquiry(terminal, stan, 3_000, number, card_of(number))
+
+
+def mini_statement(stan: int, number: str = ALICE, count: int = 5) -> MiniStatement:
+    """What happened lately?"""
+    return MiniStatement(TILL.number, stan, 3_000, number, card_of(number), count)
+
+
+def opened_shard(store: Store, *openings: Opening, **bounds: int) -> Shard:
+    """A shard with these accounts, or Alice's and Bob's. `bounds` are those of `recover`."""
+    shard = recover(store, ACCOUNT, **bounds)
+    open_accounts(shard, openings or (opening(ALICE), opening(BOB)), CALENDAR.moment(NOON_US - DAY_US))
+    return shard
+
+
+def perform(shard: Shard, *requests: Any, moment: Moment = NOON, policy: Policy = POLICY) -> list[Any]:
+    """The answers of one turn, once it is durable and adopted."""
+    turn = shard.decide(requests, moment, policy)
+    shard.commit(turn)
+    shard.adopt(turn)
+    return turn.answers
+
+
+def answer_of(shard: Shard, request: Any, moment: Moment = NOON) -> Any:
+    """The answer to a request in a turn of its own."""
+    (answer,) = perform(shard, request, moment=moment)
+    return answer
+
+
+def restarted(store: Store, **bounds: int) -> Shard:
+    """The shard as a new process finds it."""
+    return recover(store, ACCOUNT, **bounds)
+
+
+def image(shard: Shard, numbers: Iterable[str]) -> dict[str, Any]:
+    """Everything that a shard knows, as a value to compare: of these accounts, and of all that the journal names."""
+    states = {number: shard.actors.find(number) for number in sorted(numbers)}
+    days = {
+        (event.business_day, event.terminal) for _, event in shard.journal.events(1) if hasattr(event, "business_day")
+    }
+    return {
+        "states": states,
+        "stans": dict(sorted(shard.stans.items())),
+        "held": shard.ledger.held,
+        "balances": dict(sorted(shard.ledger.balances.items())),
+        "head": shard.head,
+        "time_us": shard.time_us,
+        "totals": {day: {key: [*sums] for key, sums in shard.totals.of(*day).items()} for day in sorted(days)},
+    }
+
+
+def events_of(store: Store) -> list[Any]:
+    """All events of a store's journal, in order."""
+    return [event for _, event in Journal(store, ACCOUNT.event_type).events(1)]

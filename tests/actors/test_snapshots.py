@@ -1,0 +1,75 @@
+"""Snapshot rows: read back as they were written, under keys that keep neighbours together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from example_campus import account
+
+from actors.account.state import Account
+from actors.ledger import Ledger
+from actors.placement import slot_of
+from actors.snapshots import LedgerSnapshot, Snapshots, actor_row, day_row, ledger_row, terminal_row
+from actors.store import Store
+
+NUMBERS = ["20260001", "020260001", "1", "9" * 19, "账户"]
+KEY = (20260901, 7, 1001, "purchase", 1)
+
+
+def snapshots_of(store: Store) -> Snapshots[Any]:
+    return Snapshots(store, Account)
+
+
+def row_of(state: Account) -> tuple[bytes, bytes]:
+    return actor_row(slot_of(state.number), state.number, msgspec.msgpack.encode(state))
+
+
+def test_empty_store(store: Store) -> None:
+    snapshots = snapshots_of(store)
+    assert snapshots.actor(slot_of("1"), "1") is None
+    assert (list(snapshots.actors()), list(snapshots.days()), snapshots.highest_stans()) == ([], [], {})
+    assert snapshots.day(20260901, 1001) == {}
+    assert snapshots.ledger() == LedgerSnapshot(0, 1, 0, [])
+
+
+def test_actors(store: Store) -> None:
+    states = [account(number=number, purses=(index,)) for index, number in enumerate(NUMBERS)]
+    store.commit(None, [row_of(state) for state in states])
+    snapshots = snapshots_of(store)
+    for state in states:
+        stored = snapshots.actor(slot_of(state.number), state.number)
+        assert stored is not None
+        assert msgspec.msgpack.decode(stored, type=Account) == state
+    assert snapshots.actor(slot_of("2"), "2") is None
+    assert list(snapshots.actors()) == sorted(states, key=lambda state: (slot_of(state.number), state.number))
+
+
+@pytest.mark.parametrize("stan", [1, 2**63 - 1])
+def test_highest_stans(store: Store, stan: int) -> None:
+    store.commit(None, [terminal_row(1001, stan), terminal_row(99_999_999, 5)])
+    assert snapshots_of(store).highest_stans() == {1001: stan, 99_999_999: 5}
+
+
+def test_days(store: Store) -> None:
+    other = {(20260902, 7, 1001, "purchase", 1): (9, 9, 9)}
+    store.commit(None, [day_row(20260901, 1001, {KEY: (3, 4_500, 77)}), day_row(20260902, 1001, other)])
+    snapshots = snapshots_of(store)
+    assert snapshots.day(20260901, 1001) == {KEY: (3, 4_500, 77)}
+    assert snapshots.day(20260901, 1002) == {}
+    assert list(snapshots.days()) == [{KEY: (3, 4_500, 77)}, other]
+
+
+def test_ledger(store: Store) -> None:
+    ledger = Ledger()
+    ledger.post([(("purse", 0), 5), (("channel", 1), -5)])
+    ledger.held = 5
+    store.commit(None, [ledger_row(9, 4, ledger)])
+    assert snapshots_of(store).ledger() == LedgerSnapshot(9, 4, 5, [("purse", 0, 5), ("channel", 1, -5)])
+
+
+def test_kinds_of_rows_do_not_mix(store: Store) -> None:
+    store.commit(None, [row_of(account()), terminal_row(1001, 4), day_row(20260901, 1001, {}), ledger_row(1, 1, Ledger())])
+    snapshots = snapshots_of(store)
+    assert len(list(snapshots.actors())) == len(list(snapshots.days())) == len(snapshots.highest_stans()) == 1
