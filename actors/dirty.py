@@ -43,6 +43,11 @@ class DirtyGroups(Generic[Group, Member]):
             else:
                 entry[1].append(member)
 
+    def since(self, group: Group) -> int | None:
+        """The position from which on this group's snapshots lack events; None if they lack none."""
+        entry = self._groups.get(group)
+        return None if entry is None else entry[0]
+
     def groups(self) -> int:
         """How many groups have something to write."""
         return len(self._groups)

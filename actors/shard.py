@@ -144,7 +144,8 @@ class Shard:
             self.head = turn.head
             self.time_us = turn.moment.time_us
         self.actors.passivate(self._dirty_slots.__contains__)
-        self.totals.forget(self._dirty_terminals.__contains__)
+        if turn.terminals:
+            self.totals.forget(self._dirty_terminals.since)
 
     def book(self, events: Iterable[Any], first: int, *, post: bool = True) -> None:
         """Count durable events, the first at position `first`, in their totals and (if `post`) in the ledger."""
@@ -195,6 +196,10 @@ class Shard:
         position = turn.first + len(turn.events)
         event = decide(state, request, original, moment, policy, position * SLOTS + self._number)
         self.record(turn, state, event, position)
+        if original_of is not None:
+            # A reversed original counts as seen, whether or not it ever came.
+            for of_terminal, of_stan in kind.concerns(event):
+                turn.stans[of_terminal] = max(of_stan, turn.stans.get(of_terminal) or self.stans.get(of_terminal, 0))
         return kind.answer[type(event)](event)
 
     def record(self, turn: Turn, state: Any, event: Any, position: int) -> None:
@@ -205,9 +210,8 @@ class Shard:
         turn.held += self._kind.gained(state, after)
 
     def _original(self, turn: Turn, state: Any, terminal: int, stan: int) -> Any:
-        """What settles the original that a request names; from now on, its STAN counts as seen."""
+        """What settles the original that a request names, or None."""
         highest = turn.stans.get(terminal) or self.stans.get(terminal, 0)
-        turn.stans[terminal] = max(stan, highest)
         return self._settling(turn, state, terminal, stan) if stan <= highest else None
 
     def _settling(self, turn: Turn, state: Any, terminal: int, stan: int) -> Any:
@@ -237,11 +241,13 @@ class Shard:
             self._slice(turn, CATCH_UP_GROUPS, CATCH_UP_GROUPS)
 
     def _pace(self, events: int) -> tuple[int, int]:
-        """How many slots and terminals to write now, so that each one's turn comes once in SNAPSHOT_LAG events."""
-        slots, self._slots_owed = divmod(self._slots_owed + events * self._dirty_slots.groups(), self._snapshot_lag)
-        terminals, self._terminals_owed = divmod(
-            self._terminals_owed + events * self._dirty_terminals.groups(), self._snapshot_lag
-        )
+        """How many slots and terminals to write now, so that all that are dirty are written before admission ends.
+
+        Under steady traffic each one's turn then comes about once in SNAPSHOT_LAG events.
+        """
+        left = max(1, ADMISSION_LAG_RATIO * self._snapshot_lag - self.snapshot_lag)
+        slots, self._slots_owed = divmod(self._slots_owed + events * self._dirty_slots.groups(), left)
+        terminals, self._terminals_owed = divmod(self._terminals_owed + events * self._dirty_terminals.groups(), left)
         return slots, terminals
 
     def _slice(self, turn: Turn, slots: int, terminals: int) -> None:

@@ -52,19 +52,30 @@ class Totals:
         """(business day, totals) of this terminal for the days in memory."""
         return [(day, self.of(day, terminal)) for day, terminals in self._keys.items() if terminal in terminals]
 
-    def forget(self, is_dirty: Callable[[int], bool]) -> None:
-        """Drop days older than the last DAYS_IN_MEMORY, if all their terminals are stored (`is_dirty` says no)."""
+    def forget(self, dirty_since: Callable[[int], int | None]) -> None:
+        """Drop days older than the last DAYS_IN_MEMORY that are wholly stored.
+
+        `dirty_since(terminal)` is the position from which on its rows lack events, or None. A busy terminal always
+        lacks some, but soon none of a day that is over.
+        """
         if len(self._keys) <= DAYS_IN_MEMORY:
             return
         dropped = [
             business_day
             for business_day in sorted(self._keys)[:-DAYS_IN_MEMORY]
-            if not any(is_dirty(terminal) for terminal in self._keys[business_day])
+            if self._is_stored(business_day, dirty_since)
         ]
         if dropped:
             for business_day in dropped:
                 del self._keys[business_day]
             self._compact()
+
+    def _is_stored(self, business_day: int, dirty_since: Callable[[int], int | None]) -> bool:
+        for terminal, keys in self._keys[business_day].items():
+            since = dirty_since(terminal)
+            if since is not None and any(self._numbers[self._places[key] + 2] >= since for key in keys):
+                return False
+        return True
 
     def _first(self, key: TotalsKey) -> int:
         business_day, _, terminal, _, _ = key

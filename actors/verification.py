@@ -39,11 +39,14 @@ class _Replay:
         snapshots: Snapshots[Any] = Snapshots(store, kind.state_type)
         # The snapshots first: beside a running switch, a journal read later has all that they have.
         self._ledger_row = snapshots.ledger()
+        self._replay_from = self._ledger_row.replay_from
         self._actor_rows = {state.number: state for state in snapshots.actors()}
+        self._actor_positions = {number: state.position for number, state in self._actor_rows.items()}
         self._day_rows: dict[int, list[tuple[TotalsKey, Sums]]] = defaultdict(list)
         for day in snapshots.days():
             for key, sums in day.items():
                 self._day_rows[sums[2]].append((key, sums))
+        self._total_positions = {key: position for position, rows in self._day_rows.items() for key, _ in rows}
         self._stan_rows = snapshots.highest_stans()
         self._kind = kind
         self._journal = Journal(store, kind.event_type)
@@ -83,7 +86,11 @@ class _Replay:
             )
         self._states[event.account] = after
         self._book(position, event, kind.gained(before, after))
+        if position < self._replay_from and self._actor_positions.get(event.account, 0) < position:
+            raise self._lost(position, f"account {event.account}")
         for terminal, stan in kind.concerns(event):
+            if position < self._replay_from and self._stan_rows.get(terminal, 0) < stan:
+                raise self._lost(position, f"terminal {terminal}")
             self._stans[terminal] = max(stan, self._stans.get(terminal, 0))
         row = self._actor_rows.get(event.account)
         if row is not None and row.position == position:
@@ -103,6 +110,8 @@ class _Replay:
         self._ledger.post(postings)
         self._ledger.held += gained
         if key is not None:
+            if position < self._replay_from and self._total_positions.get(key, 0) < position:
+                raise self._lost(position, f"total {key}")
             sums = self._sums.setdefault(key, [0, 0, 0])
             sums[0] += 1
             sums[1] += amount
@@ -112,10 +121,16 @@ class _Replay:
             if self._sums.get(row_key) != [*row]:
                 raise JournalBrokenError(position, f"the stored total {row_key} differs from the replay")
 
+    def _lost(self, position: int, what: str) -> JournalBrokenError:
+        """A restart would never see this event: it is in no snapshot, and a replay begins after it."""
+        return JournalBrokenError(position, f"{what}: its snapshot lacks this event, and a replay begins after it")
+
     def _check_ledger_row(self, position: int) -> None:
         row = self._ledger_row
         if row.position != position:
             return
+        if row.replay_from > position + 1:
+            raise JournalBrokenError(position, f"the stored ledger has a replay begin at {row.replay_from}: too late")
         balances = [(name, number, balance) for (name, number), balance in self._ledger.balances.items()]
         if sorted(map(tuple, row.balances)) != sorted(balances) or row.held != self._ledger.held:
             raise JournalBrokenError(position, "the stored ledger differs from the replay")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from example_campus import account
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -11,30 +10,26 @@ from msgspec.structs import replace
 
 from actors.account.state import Account
 from actors.active import ActiveActors
-from actors.placement import slot_of
-
-encode = msgspec.msgpack.encode
 
 
 class Stored:
     """Snapshots by number, and which were read."""
 
     def __init__(self, *numbers: str) -> None:
-        self.rows = {number: encode(account(number=number)) for number in numbers}
+        self.rows = {number: account(number=number) for number in numbers}
         self.reads: list[str] = []
 
-    def load(self, slot: int, number: str) -> bytes | None:
-        assert slot == slot_of(number)
+    def load(self, number: str) -> Account | None:
         self.reads.append(number)
         return self.rows.get(number)
 
 
 def actors(stored: Stored, active_max: int) -> ActiveActors[Account]:
-    return ActiveActors(stored.load, Account, active_max)
+    return ActiveActors(stored.load, active_max)
 
 
-def snapshot(active: ActiveActors[Account], number: str) -> bytes:
-    return dict(active.snapshots(slot_of(number)))[number]
+def clean(_number: str) -> bool:
+    return False
 
 
 def test_actor_is_read_once() -> None:
@@ -56,29 +51,10 @@ def test_adopted_state_is_the_state() -> None:
     first = active.find("1")
     for purse in (5, 2**40, 7):
         changed = account(number="1", purses=(purse,), card="x" * (purse % 19))
-        assert active.adopt({"1": changed, "2": account(number="2")}) == {slot_of("1"), slot_of("2")}
+        active.adopt({"1": changed, "2": account(number="2")})
         assert active.find("1") == changed
-        assert snapshot(active, "1") == encode(changed)
     assert first == account(number="1")
     assert len(active) == 2
-
-
-def test_snapshot_is_a_copy() -> None:
-    active = actors(Stored("1"), 10)
-    active.find("1")
-    before = snapshot(active, "1")
-    active.adopt({"1": account(number="1", purses=(1,))})
-    assert before == encode(account(number="1"))
-
-
-def test_snapshots_of_a_slot_are_its_actors_in_memory_in_order() -> None:
-    numbers = sorted(number for number in map(str, range(20_000)) if slot_of(number) == slot_of("1"))[:4]
-    active = actors(Stored(*numbers), 2)
-    for number in numbers[::-1]:
-        active.find(number)
-        active.passivate(set(range(4_096)))
-    assert active.snapshots(slot_of("1")) == [(number, encode(account(number=number))) for number in numbers]
-    assert active.snapshots(slot_of("2")) == []
 
 
 def test_unused_actors_leave_memory_and_used_ones_stay() -> None:
@@ -86,10 +62,10 @@ def test_unused_actors_leave_memory_and_used_ones_stay() -> None:
     active = actors(stored, 4)
     for number in ("1", "2"):
         active.find(number)
-    active.passivate(set())
+    active.passivate(clean)
     for number in ("1", "3"):
         active.find(number)
-    active.passivate(set())
+    active.passivate(clean)
     assert len(active) == 2
     stored.reads.clear()
     for number in ("1", "3", "2"):
@@ -105,7 +81,7 @@ def test_dirty_actor_stays_however_long_it_is_unused() -> None:
     for _ in range(5):
         for number in ("2", "3", "4", "5"):
             active.find(number)
-            active.passivate({slot_of("1")})
+            active.passivate(lambda number: number == "1")
     stored.reads.clear()
     assert active.find("1") == changed
     assert stored.reads == []
@@ -136,19 +112,20 @@ class ActorsBesideAPlainDictionary(RuleBasedStateMachine):
     @rule(numbers=st.sets(st.sampled_from("12345678")))
     def store(self, numbers: set[str]) -> None:
         for number in numbers & self.dirty:
-            self.stored.rows[number] = snapshot(self.active, number)
+            self.stored.rows[number] = self.states[number]
         self.dirty -= numbers
 
     @rule()
     def passivate(self) -> None:
-        self.active.passivate({slot_of(number) for number in self.dirty})
+        self.active.passivate(self.dirty.__contains__)
         assert len(self.active) <= max(9, self.active_max + len(self.dirty))
 
     @invariant()
     def dirty_actors_are_in_memory(self) -> None:
         if hasattr(self, "active"):
-            for number in self.dirty:
-                assert snapshot(self.active, number) == encode(self.states[number])
+            self.stored.reads.clear()
+            assert [self.active.find(number) for number in self.dirty] == [self.states[number] for number in self.dirty]
+            assert self.stored.reads == []
 
 
 TestActorsBesideAPlainDictionary = ActorsBesideAPlainDictionary.TestCase

@@ -66,7 +66,9 @@ def test_business_day_begins_at_the_cut_over(cut_over: time, local: str, day: in
 
 def test_same_instant_is_another_day_elsewhere() -> None:
     time_us = int(datetime(2026, 9, 1, 20, tzinfo=UTC).timestamp()) * 1_000_000
-    days = {zone: Calendar(zone, time(0), PERIODS).moment(time_us).business_day for zone in (SHANGHAI, BERLIN, NEW_YORK)}
+    days = {
+        zone: Calendar(zone, time(0), PERIODS).moment(time_us).business_day for zone in (SHANGHAI, BERLIN, NEW_YORK)
+    }
     assert days == {SHANGHAI: 20260902, BERLIN: 20260901, NEW_YORK: 20260901}
 
 
@@ -78,9 +80,7 @@ def test_days_on_which_clocks_change_are_whole(day: int) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.integers(0, 4_000_000_000_000_000), st.integers(0, 10**12), st.sampled_from([time(0), time(4), time(12, 30)])
-)
+@given(st.integers(0, 4_000_000_000_000_000), st.integers(0, 10**12), st.sampled_from([time(0), time(4), time(12, 30)]))
 def test_business_day_never_goes_back_as_time_goes_on(start: int, later: int, cut_over: time) -> None:
     calendar = Calendar(SHANGHAI, cut_over, PERIODS)
     assert calendar.moment(start).business_day <= calendar.moment(start + later).business_day

@@ -113,54 +113,66 @@ def test_position_that_no_batch_holds() -> None:
         journal.event_at(4)
 
 
-def altered(index: int, place: int) -> StoredBatch:
-    """A batch with one byte changed."""
+def altered(index: int, place: int, bits: int = 0x01) -> bytes:
+    """A batch's value with some bits of one byte changed."""
     value = bytearray(BATCHES[index].value)
-    value[place] ^= 0x01
-    return BATCHES[index]._replace(value=bytes(value))
+    value[place] ^= bits
+    return bytes(value)
 
 
-def rehashed(index: int) -> StoredBatch:
-    """A batch with another amount and a hash of its own that fits it and the batch before."""
+def rewritten(index: int) -> bytes:
+    """A batch's value with another time in its first event, and a hash that fits it and the batch before."""
     head = Head(0, GENESIS) if index == 0 else Head(BATCHES[index - 1].last_position, BATCHES[index - 1].value[:32])
     events = msgspec.msgpack.decode(BATCHES[index].value[HASH_BYTES:], type=list[Event])
-    return seal_batch(head, [msgspec.structs.replace(events[0], time_us=1), *events[1:]])[0]
+    return seal_batch(head, [msgspec.structs.replace(events[0], time_us=1), *events[1:]])[0].value
 
 
-TAMPERINGS: dict[str, Callable[[int], tuple[list[StoredBatch], int]]] = {
-    "hash altered": lambda i: ([*BATCHES[:i], altered(i, 0), *BATCHES[i + 1 :]], i),
-    "event altered": lambda i: ([*BATCHES[:i], altered(i, -1), *BATCHES[i + 1 :]], i),
-    "batch dropped": lambda i: ([*BATCHES[:i], *BATCHES[i + 1 :]], i),
-    "batch put twice": lambda i: ([*BATCHES[: i + 1], *BATCHES[i:]], i + 1),
-    "swapped": lambda i: ([*BATCHES[:i], BATCHES[i + 1], BATCHES[i], *BATCHES[i + 2 :]], i),
-    "values swapped": lambda i: (
-        [*BATCHES[:i], BATCHES[i]._replace(value=BATCHES[i + 1].value),
-         BATCHES[i + 1]._replace(value=BATCHES[i].value), *BATCHES[i + 2 :]], i),
-    "value cut short": lambda i: ([*BATCHES[:i], BATCHES[i]._replace(value=BATCHES[i].value[:-1]), *BATCHES[i + 1 :]], i),
-    "value empty": lambda i: ([*BATCHES[:i], BATCHES[i]._replace(value=b""), *BATCHES[i + 1 :]], i),
-    "key moved": lambda i: (
-        [*BATCHES[:i], BATCHES[i]._replace(last_position=BATCHES[i].last_position + 1), *BATCHES[i + 1 :]], i),
-    "rewritten with a fitting hash": lambda i: ([*BATCHES[:i], rehashed(i), *BATCHES[i + 1 :]], i + 1),
-}  # fmt: skip
+def replaced(index: int, **changes: Any) -> list[StoredBatch]:
+    """All batches, one of them with these fields changed."""
+    return [*BATCHES[:index], BATCHES[index]._replace(**changes), *BATCHES[index + 1 :]]
+
+
+def swapped_values(index: int) -> list[StoredBatch]:
+    """All batches, two neighbours with each other's value."""
+    batches = replaced(index, value=BATCHES[index + 1].value)
+    batches[index + 1] = BATCHES[index + 1]._replace(value=BATCHES[index].value)
+    return batches
+
+
+Tampering = Callable[[int], tuple[list[StoredBatch], int]]
+"""(which batch) → the batches afterwards, and which of them the check stumbles over."""
+
+TAMPERINGS: dict[str, Tampering] = {
+    "hash altered": lambda index: (replaced(index, value=altered(index, 0)), index),
+    "event altered": lambda index: (replaced(index, value=altered(index, -1)), index),
+    "value cut short": lambda index: (replaced(index, value=BATCHES[index].value[:-1]), index),
+    "value empty": lambda index: (replaced(index, value=b""), index),
+    "key moved": lambda index: (replaced(index, last_position=BATCHES[index].last_position + 1), index),
+    "batch dropped": lambda index: ([*BATCHES[:index], *BATCHES[index + 1 :]], index),
+    "batch put twice": lambda index: ([*BATCHES[: index + 1], *BATCHES[index:]], index + 1),
+    "batches swapped": lambda index: (
+        [*BATCHES[:index], BATCHES[index + 1], BATCHES[index], *BATCHES[index + 2 :]],
+        index,
+    ),
+    "values swapped": lambda index: (swapped_values(index), index),
+    "rewritten with a fitting hash": lambda index: (replaced(index, value=rewritten(index)), index + 1),
+}
 
 
 @pytest.mark.parametrize("index", range(len(BATCHES) - 1))
 @pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS)
-def test_tampering_is_found_where_it_is(tampering: Callable[[int], tuple[list[StoredBatch], int]], index: int) -> None:
+def test_tampering_is_found_where_it_is(tampering: Tampering, index: int) -> None:
     batches, at = tampering(index)
     assert fault(journal_of(*batches)) == FIRST_POSITIONS[at]
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_any_changed_byte_is_found(data: Any) -> None:
+def test_any_changed_byte_is_found(data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(BATCHES) - 1))
     place = data.draw(st.integers(0, len(BATCHES[index].value) - 1))
-    value = bytearray(BATCHES[index].value)
-    value[place] ^= data.draw(st.integers(1, 255))
-    batches = [*BATCHES]
-    batches[index] = BATCHES[index]._replace(value=bytes(value))
-    assert fault(journal_of(*batches)) == FIRST_POSITIONS[index]
+    value = altered(index, place, data.draw(st.integers(1, 255)))
+    assert fault(journal_of(*replaced(index, value=value))) == FIRST_POSITIONS[index]
 
 
 def test_nesting_without_end_is_found() -> None:

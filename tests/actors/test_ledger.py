@@ -34,7 +34,9 @@ def test_postings_add_up_by_account() -> None:
         ([(("purse", 1), 5), (PURSE, -5)], 0, 0),
     ],
 )
-def test_imbalance_is_what_does_not_add_up(postings: list[tuple[tuple[str, int], int]], held: int, imbalance: int) -> None:
+def test_imbalance_is_what_does_not_add_up(
+    postings: list[tuple[tuple[str, int], int]], held: int, imbalance: int
+) -> None:
     ledger = Ledger()
     ledger.post(postings)
     ledger.held = held

@@ -168,7 +168,9 @@ def test_crash_between_decide_and_commit_loses_nothing_acknowledged(seed: int) -
         shard = restarted(store, snapshot_lag=5, active_max=3)
         assert image(shard, NUMBERS) == before
         acknowledged.extend(zip(batch, perform(shard, *batch, moment=moment), strict=True))
-    recorded = [(request, answer) for request, answer in acknowledged if isinstance(request, Purchase | TopUp | Reversal)]
+    recorded = [
+        (request, answer) for request, answer in acknowledged if isinstance(request, Purchase | TopUp | Reversal)
+    ]
     again = perform(shard, *(request for request, _ in recorded), moment=moment_of(30))
     reversed_since = (Code.INVALID_TRANSACTION, Reason.REVERSED)
     for (request, answer), repeated in zip(recorded, again, strict=True):
@@ -190,7 +192,9 @@ def test_folder_closed_and_opened_again_and_again(folder: Path) -> None:
     traffic, expected = Traffic(99), None
     for opened_times in range(6):
         store = LmdbStore.open(folder)
-        shard = restarted(store, snapshot_lag=9, active_max=4) if expected else opened(store, snapshot_lag=9, active_max=4)
+        shard = (
+            restarted(store, snapshot_lag=9, active_max=4) if expected else opened(store, snapshot_lag=9, active_max=4)
+        )
         if expected:
             assert image(shard, NUMBERS) == expected
         for number in range(8):

@@ -33,7 +33,7 @@ from example_campus import (
 )
 from msgspec.structs import replace
 
-from actors.account.events import PurchaseDeclined, ReversalDeclined, Reversed, Tombstoned
+from actors.account.events import PurchaseDeclined, ReversalDeclined, Tombstoned
 from actors.account.kind import ACCOUNT
 from actors.memory_store import MemoryStore
 from actors.placement import SLOTS, slot_of
@@ -339,7 +339,8 @@ def test_refused_reversals_stan_is_no_news_to_verification(store: Store) -> None
     "request_",
     [
         purchase(1, number="404"), top_up(1, number="404"), reversal(2, purchase(1, number="404")),
-        balance_inquiry(1, "404"), mini_statement(1, "404"), purchase(1, number="x" * 19), purchase(1, number="\U0001f980"),
+        balance_inquiry(1, "404"), mini_statement(1, "404"),
+        purchase(1, number="x" * 19), purchase(1, number="\U0001f980"),
     ],
 )  # fmt: skip
 def test_unknown_account(store: Store, request_: Any) -> None:
@@ -502,7 +503,7 @@ def test_actor_of_a_turn_in_flight_may_be_snapshotted_in_it(store: Store) -> Non
     """The row has the state before the turn; afterwards the actor is dirty again, from the turn's first event on."""
     shard = opened_shard(store, opening(ALICE), snapshot_lag=1, active_max=2)
     turn = shard.decide([purchase(1, 300)], NOON, POLICY)
-    assert turn.slots == [slot_of(ALICE)]
+    assert turn.slots == [(slot_of(ALICE), [ALICE])]
     shard.commit(turn)
     crashed = restarted(store)
     shard.adopt(turn)
@@ -553,10 +554,16 @@ def test_restart_after_a_checkpoint_replays_nothing(store: Store) -> None:
 
 def test_totals_add_up_what_was_approved(store: Store) -> None:
     shard = opened_shard(store)
-    perform(shard, purchase(1, 300), purchase(2, 200), purchase(2, 200), purchase(3, 99_999), reversal(4, purchase(1, 300)))
+    perform(
+        shard, purchase(1, 300), purchase(2, 200), purchase(2, 200), purchase(3, 99_999), reversal(4, purchase(1, 300))
+    )
     perform(shard, top_up(1, 700), reversal(2, top_up(1, 700), TOP_UP_MACHINE.number))
     found = image(shard, [ALICE])["totals"]
-    day, till, machine = NOON.business_day, (TILL.merchant, TILL.number), (TOP_UP_MACHINE.merchant, TOP_UP_MACHINE.number)
+    day, till, machine = (
+        NOON.business_day,
+        (TILL.merchant, TILL.number),
+        (TOP_UP_MACHINE.merchant, TOP_UP_MACHINE.number),
+    )
     assert found == {
         (day, TILL.number): {
             (day, *till, "purchase", NOON.period): [2, 500, 4],
@@ -588,5 +595,7 @@ def test_old_days_leave_memory_though_their_terminals_stay_busy(store: Store) ->
     for day in range(days):
         moment = CALENDAR.moment(NOON_US + day * DAY_US)
         tills = (TILL.number, OTHER_TILL.number)
-        perform(shard, *(purchase(3 * day + 1 + n, 10, terminal=till) for n in range(3) for till in tills), moment=moment)
+        perform(
+            shard, *(purchase(3 * day + 1 + n, 10, terminal=till) for n in range(3) for till in tills), moment=moment
+        )
     assert len(shard.totals._keys) < days // 2

@@ -70,7 +70,7 @@ def test_forgotten_day_is_read_back_when_an_event_counts_in_it() -> None:
     for day in range(DAYS_IN_MEMORY + 2):
         totals.count(key(DAY + day), 10, day + 1)
     stored.write(totals, 1001)
-    totals.forget(set())
+    totals.forget(lambda _: None)
     assert [day for day, _ in totals.in_memory(1001)] == [DAY + 2, DAY + 3, DAY + 4]
     stored.reads.clear()
     totals.count(key(DAY), 10, 99)
@@ -82,8 +82,16 @@ def test_day_that_is_not_stored_is_not_forgotten() -> None:
     totals = Totals(nothing_stored)
     for day in range(DAYS_IN_MEMORY + 2):
         totals.count(key(DAY + day), 10, day + 1)
-    totals.forget({1001})
+    totals.forget(lambda _: 1)
     assert totals.of(DAY, 1001) == {key(): (1, 10, 1)}
+
+
+def test_day_that_was_over_before_its_terminal_became_dirty_is_forgotten() -> None:
+    totals = Totals(nothing_stored)
+    for day in range(DAYS_IN_MEMORY + 2):
+        totals.count(key(DAY + day), 10, day + 1)
+    totals.forget(lambda _: 2)
+    assert [day for day, _ in totals.in_memory(1001)] == [DAY + 1, DAY + 2, DAY + 3, DAY + 4]
 
 
 def test_last_days_stay_in_memory() -> None:
@@ -91,5 +99,5 @@ def test_last_days_stay_in_memory() -> None:
     totals = Totals(stored.load)
     for day in range(DAYS_IN_MEMORY):
         totals.count(key(DAY + day), 10, day + 1)
-    totals.forget(set())
+    totals.forget(lambda _: None)
     assert len(totals.in_memory(1001)) == DAYS_IN_MEMORY

@@ -1,4 +1,4 @@
-"""What each request comes to: the event in full, for approvals, declines, and every way a reversal can meet its original."""
+"""What each request comes to: approvals, declines, and every way in which a reversal can meet its original."""
 
 from __future__ import annotations
 
@@ -56,7 +56,17 @@ def test_purchase() -> None:
 
 def test_declined_purchase() -> None:
     assert decided(purchase(3, 10_001)) == PurchaseDeclined(
-        *OWN, TILL.number, 3, CARD, 10_001, TILL.merchant, TODAY, LUNCH, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, (10_000,)
+        *OWN,
+        TILL.number,
+        3,
+        CARD,
+        10_001,
+        TILL.merchant,
+        TODAY,
+        LUNCH,
+        Code.INSUFFICIENT_FUNDS,
+        Reason.FUNDS,
+        (10_000,),
     )
 
 

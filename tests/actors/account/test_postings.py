@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from example_campus import LUNCH, NOON, OTHER_TILL, POLICY, TILL, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from example_campus import (
+    LUNCH,
+    NOON,
+    OTHER_TILL,
+    POLICY,
+    TILL,
+    TODAY,
+    TOP_UP_MACHINE,
+    account,
+    purchase,
+    reversal,
+    top_up,
+)
 from msgspec.structs import replace
 
 from actors.account.card import CardState, PersonClass

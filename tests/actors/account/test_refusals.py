@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -37,6 +39,7 @@ from actors.account.refusals import (
 from wire.codes import Code, Reason
 
 YESTERDAY = TODAY - 1
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Fault(NamedTuple):
@@ -45,9 +48,9 @@ class Fault(NamedTuple):
     check: int
     code: Code
     reason: Reason
-    account: dict[str, Any] = {}
-    request: dict[str, Any] = {}
-    terminal: dict[str, Any] = {}
+    account: Mapping[str, Any] = NOTHING
+    request: Mapping[str, Any] = NOTHING
+    terminal: Mapping[str, Any] = NOTHING
 
 
 NOT_OFFERED = Fault(1, Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED, terminal={"services": frozenset()})
