@@ -45,6 +45,7 @@ def open_accounts(shard: Shard, openings: Sequence[Opening], moment: Moment) -> 
 
     Raises what `Shard.commit` raises; what was committed before that stays, and a second call opens the rest.
     """
+    assert len({opening.account for opening in openings}) == len(openings), "each account is opened once"
     missing = [opening for opening in openings if shard.actors.find(opening.account) is None]
     for start in range(0, len(missing), ACCOUNTS_PER_COMMIT):
         turn = Turn(shard.head.position + 1, moment)

@@ -39,18 +39,23 @@ SNAPSHOT_LAG: Final = 200_000
 ADMISSION_LAG_RATIO: Final = 2
 """Past this multiple of the lag, no new requests are admitted until snapshots have caught up."""
 
+WALKED_EVENTS_MAX: Final = 500
+"""Events read back from the journal in one turn: a request that would need more is told to try again.
+
+Reading one back costs tens of microseconds, and only a faulty terminal needs many. The first walk of a turn goes to its
+end, however long, so that every request is answered some time.
+"""
+
+RETRY_AFTER_MS: Final = 200
 CATCH_UP_GROUPS: Final = 32
 CHECKPOINT_GROUPS: Final = 1_024
-
-
-_NO_SUCH_ACCOUNT: Final = int(Code.NO_SUCH_ACCOUNT)
 
 
 class Turn:
     """One batch of requests and what came of it, not yet true."""
 
     __slots__ = ("answers", "batch", "events", "first", "head", "held", "moment", "repeats", "rows", "slots",
-                 "stans", "states", "terminals", "unrecorded")  # fmt: skip
+                 "stans", "states", "terminals", "unrecorded", "walked")  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
         self.first = first
@@ -66,6 +71,9 @@ class Turn:
         self.held = 0
         self.repeats = 0
         """Requests that were decided before."""
+
+        self.walked = 0
+        """Events read back from the journal."""
 
         self.unrecorded: Counter[tuple[type, int]] = Counter()
         """Answers that the journal does not have (inquiries, unknown accounts), by type of request and code."""
@@ -120,9 +128,36 @@ class Shard:
     def decide(self, requests: Sequence[Any], moment: Moment, policy: Policy) -> Turn:
         """Decide the requests in order. `moment` must not be before `time_us`."""
         turn = Turn(self.head.position + 1, moment)
-        answers = turn.answers
+        kind, first, answers, events, states, stans = (
+            self._kind, turn.first, turn.answers, turn.events, turn.states, turn.stans,
+        )  # fmt: skip
+        decide_by, apply_by, answer_by, gained = kind.decide, kind.apply, kind.answer, kind.gained
+        original_of, find, highest_before = kind.original_of, self.actors.find, self.stans.get
         for request in requests:
-            answers.append(self._answer(turn, request, moment, policy))
+            number, terminal, stan = request.account, request.terminal, request.stan
+            state = states.get(number) or find(number)
+            decide = decide_by.get(type(request))
+            if state is None or decide is None:
+                answers.append(self._answer_unrecorded(turn, request, state, policy))
+                continue
+            highest = stans.get(terminal) or highest_before(terminal, 0)
+            original = None
+            if stan <= highest or type(request) in original_of:
+                known = self._answer_known(turn, request, state, highest)
+                if known is not None:
+                    answers.append(known)
+                    continue
+                original = self._original(turn, state, request)
+            stans[terminal] = max(highest, stan)
+            position = first + len(events)
+            event = decide(state, request, original, moment, policy, position * SLOTS + self._number)
+            after = apply_by[type(event)](state, event, position)
+            events.append(event)
+            states[number] = after
+            turn.held += gained(state, after)
+            if type(request) in original_of:
+                self._see_originals(turn, event)
+            answers.append(answer_by[type(event)](event))
         self.seal(turn)
         return turn
 
@@ -172,35 +207,17 @@ class Shard:
             self.commit(turn)
             self.adopt(turn)
 
-    def _answer(self, turn: Turn, request: Any, moment: Moment, policy: Policy) -> Any:
-        kind, number, terminal, stan = self._kind, request.account, request.terminal, request.stan
-        state = turn.states.get(number) or self.actors.find(number)
+    def _answer_unrecorded(self, turn: Turn, request: Any, state: Any, policy: Policy) -> Any:
+        """Answer an inquiry, or a request to an actor that does not exist."""
         if state is None:
-            turn.unrecorded[type(request), _NO_SUCH_ACCOUNT] += 1
-            return Answer(terminal, stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
-        decide = kind.decide.get(type(request))
-        if decide is None:
-            newest = list(islice(self._chain(turn, state), kind.events_wanted(request)))
-            reply = kind.inquire(state, request, newest, moment, policy)
-            turn.unrecorded[type(request), int(getattr(reply, "code", Code.APPROVED))] += 1
-            return reply
-        highest = turn.stans.get(terminal) or self.stans.get(terminal, 0)
-        if stan <= highest:
-            settled = self._settling(turn, state, terminal, stan)
-            if settled is not None:
-                turn.repeats += 1
-                return kind.answer_repeat(settled, request)
-        turn.stans[terminal] = max(highest, stan)
-        original_of = kind.original_of.get(type(request))
-        original = None if original_of is None else self._original(turn, state, *original_of(request))
-        position = turn.first + len(turn.events)
-        event = decide(state, request, original, moment, policy, position * SLOTS + self._number)
-        self.record(turn, state, event, position)
-        if original_of is not None:
-            # A reversed original counts as seen, whether or not it ever came.
-            for of_terminal, of_stan in kind.concerns(event):
-                turn.stans[of_terminal] = max(of_stan, turn.stans.get(of_terminal) or self.stans.get(of_terminal, 0))
-        return kind.answer[type(event)](event)
+            reply = Answer(request.terminal, request.stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
+        elif turn.walked > WALKED_EVENTS_MAX:
+            reply = _try_again(request)
+        else:
+            newest = list(islice(self._chain(turn, state), self._kind.events_wanted(request)))
+            reply = self._kind.inquire(state, request, newest, turn.moment, policy)
+        turn.unrecorded[type(request), int(getattr(reply, "code", Code.APPROVED))] += 1
+        return reply
 
     def record(self, turn: Turn, state: Any, event: Any, position: int) -> None:
         """Add an event to the turn, with the state that follows from it."""
@@ -209,10 +226,35 @@ class Shard:
         turn.events.append(event)
         turn.held += self._kind.gained(state, after)
 
-    def _original(self, turn: Turn, state: Any, terminal: int, stan: int) -> Any:
-        """What settles the original that a request names, or None."""
-        highest = turn.stans.get(terminal) or self.stans.get(terminal, 0)
-        return self._settling(turn, state, terminal, stan) if stan <= highest else None
+    def _answer_known(self, turn: Turn, request: Any, state: Any, highest: int) -> Any:
+        """The answer to a request that was decided before, or None: then it is new."""
+        if turn.walked > WALKED_EVENTS_MAX:
+            reply = _try_again(request)
+            turn.unrecorded[type(request), int(reply.code)] += 1
+            return reply
+        if request.stan > highest:
+            return None
+        settled = self._settling(turn, state, request.terminal, request.stan)
+        if settled is None:
+            return None
+        turn.repeats += 1
+        return self._kind.answer_repeat(settled, request)
+
+    def _original(self, turn: Turn, state: Any, request: Any) -> Any:
+        """What settles the original that a request names; None if it is unknown, or if it names none."""
+        original_of = self._kind.original_of.get(type(request))
+        if original_of is None:
+            return None
+        terminal, stan = original_of(request)
+        return self._settling(turn, state, terminal, stan) if stan <= self._highest_stan(turn, terminal) else None
+
+    def _see_originals(self, turn: Turn, event: Any) -> None:
+        """A reversed original counts as seen, whether or not it ever came."""
+        for terminal, stan in self._kind.concerns(event):
+            turn.stans[terminal] = max(stan, self._highest_stan(turn, terminal))
+
+    def _highest_stan(self, turn: Turn, terminal: int) -> int:
+        return turn.stans.get(terminal) or self.stans.get(terminal, 0)
 
     def _settling(self, turn: Turn, state: Any, terminal: int, stan: int) -> Any:
         """The newest event of this actor that (terminal, stan) came to, or None.
@@ -230,6 +272,7 @@ class Shard:
             yield event
             position = event.previous
         for _, event in self.journal.chain(position):
+            turn.walked += 1
             yield event
 
     def seal(self, turn: Turn) -> None:
@@ -272,3 +315,7 @@ class Shard:
         """Where a replay would begin if the oldest `slots` slots and `terminals` terminals were clean."""
         oldest = (self._dirty_slots.oldest_after(slots), self._dirty_terminals.oldest_after(terminals))
         return min((position for position in oldest if position is not None), default=self.head.position + 1)
+
+
+def _try_again(request: Any) -> Answer:
+    return Answer(request.terminal, request.stan, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), RETRY_AFTER_MS)

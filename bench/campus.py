@@ -1,4 +1,4 @@
-"""The campus that is measured: stations, terminals, keys and accounts, written as the files that an operator would write."""
+"""The campus that is measured: stations, terminals, keys and accounts, in the files that an operator would write."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ CARDS_PER_STATION: Final = 4_093
 class Client(asyncio.Protocol):
     """A station with as many requests in flight as it has terminals."""
 
-    def __init__(self, station: Station, answers: Counter[int], seed: int) -> None:
+    def __init__(self, station: Station, seed: int, answers: Counter[int]) -> None:
         self.signed_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._station = station
         self._answers = answers

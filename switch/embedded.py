@@ -109,8 +109,8 @@ class EmbeddedShard:
     def _begin_turn(self) -> None:
         started = monotonic()
         parcels = self.mailbox.take(TURN_REQUESTS_MAX)
-        for parcel in parcels:
-            self._refuse(parcel, parcel.take_expired(started), Code.TOO_LATE, Reason.WAITED_TOO_LONG)
+        if any(parcel.has_expired(started) for parcel in parcels):
+            parcels = self._refuse_expired(parcels, started)
         if self._clock.problem(self.shard.time_us) is not None:
             # No event may be stamped with this time; nothing was decided, so trying again is safe.
             for parcel in parcels:
@@ -118,14 +118,17 @@ class EmbeddedShard:
             self._end_turn()
             return
         requests: list[Any] = []
-        queue_latency = self._meters.queue_latency
         for parcel in parcels:
             requests += parcel.requests
-            queue_latency.observe(started - parcel.received, len(parcel.requests))
+        self._meters.queue_latency.observe_waits(started, *_waits(parcels))
         shard = self.shard
         moment = self.policy.calendar.moment(max(self._clock.now_us(), shard.time_us))
-        turn = shard.decide(requests, moment, self.policy)
         self._committing = parcels
+        try:
+            turn = shard.decide(requests, moment, self.policy)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the shard cannot be trusted with another turn
+            self._break(error)
+            return
         decided = monotonic()
         self._meters.decide_latency.observe(decided - started, len(requests))
         if turn.batch is None and not turn.rows:
@@ -166,7 +169,8 @@ class EmbeddedShard:
         """Some requests were answered 96 while their commit was in flight: deliver only the others' answers."""
         by_request = {id(request): answer for request, answer in zip(requests, answers, strict=True)}
         for parcel in self._committing:
-            parcel.sender.deliver(parcel, [by_request[id(request)] for request in parcel.requests])
+            if parcel.requests:
+                parcel.sender.deliver(parcel, [by_request[id(request)] for request in parcel.requests])
 
     def _undo_turn(self, error: CommitRefusedError) -> None:
         if not self.store_full:
@@ -189,19 +193,27 @@ class EmbeddedShard:
         self._committing = []
         self._on_delivered()
         self.refusal = None if self.shard.admits else Reason.BUSY_SHARD
-        if self.mailbox or not self.shard.admits:
+        if self.mailbox or self._can_catch_up():
             self._begin_turn()
         else:
             self._turn_running = False
             self._idle.set()
 
+    def _can_catch_up(self) -> bool:
+        """Whether snapshots lag too far behind and nothing forbids to write them now. If not, the tick asks again."""
+        return not (self.shard.admits or self.store_full or self._clock.problem(self.shard.time_us))
+
     def _count(self, turn: Turn) -> None:
         meters = self._meters
         meters.repeats += turn.repeats
         meters.count_answers(ACCOUNT.service, turn.events, turn.unrecorded)
-        now = monotonic()
-        for parcel in self._committing:
-            meters.total_latency.observe(now - parcel.received, len(parcel.requests))
+        meters.total_latency.observe_waits(monotonic(), *_waits(self._committing))
+
+    def _refuse_expired(self, parcels: list[Parcel], now: float) -> list[Parcel]:
+        """Answer what nobody waits for any more; returns the parcels with requests left."""
+        for parcel in parcels:
+            self._refuse(parcel, parcel.take_expired(now), Code.TOO_LATE, Reason.WAITED_TOO_LONG)
+        return [parcel for parcel in parcels if parcel.requests]
 
     def _refuse(self, parcel: Parcel, requests: list[Any], code: Code, reason: Reason) -> None:
         if not requests:
@@ -220,4 +232,11 @@ class EmbeddedShard:
         for parcel in self._committing:
             self._refuse(parcel, parcel.take_expired(now), Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN)
         self._on_delivered()
+        if not self.shard.admits:
+            self._wake()
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
+
+
+def _waits(parcels: list[Parcel]) -> tuple[list[float], list[int]]:
+    """When each parcel was received, and how many requests it has."""
+    return [parcel.received for parcel in parcels], [len(parcel.requests) for parcel in parcels]

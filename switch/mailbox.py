@@ -31,6 +31,10 @@ class Parcel:
         self.wait_ms_min = wait_ms_min
         """The shortest time that any of the requests may wait, from `received`."""
 
+    def has_expired(self, now: float) -> bool:
+        """Whether some request's terminal has stopped waiting."""
+        return (now - self.received) * 1_000 > self.wait_ms_min
+
     def take_expired(self, now: float) -> list[Any]:
         """Remove and return the requests whose terminals have stopped waiting."""
         waited_ms = (now - self.received) * 1_000

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any, Final
 
 LATENCY_EDGES_S: Final = (
@@ -42,6 +44,19 @@ class Histogram:
         """Count `value` `times` times."""
         self.counts[bisect_left(self.edges, value)] += times
         self.sum += value * times
+
+    def observe_waits(self, now: float, since: Sequence[float], times: Sequence[int]) -> None:
+        """Count the time from each of `since` (ascending) to `now`, each as often as `times` says.
+
+        Looks up every edge among the waits instead of every wait among the edges: there are more waits.
+        """
+        before = [0, *accumulate(times)]
+        total, within = before[-1], 0
+        for index, edge in enumerate(self.edges):
+            within_before, within = within, total - before[bisect_left(since, now - edge)]
+            self.counts[index] += within - within_before
+        self.counts[-1] += total - within
+        self.sum += now * total - sum(map(mul, since, times))
 
 
 class Meters:

@@ -17,6 +17,15 @@ DESCRIPTORS_BESIDE_CONNECTIONS: Final = 64
 """Files, listeners and HTTP clients that need descriptors as well."""
 
 
+def raise_open_file_limit(connections_max: int) -> None:
+    """Take the descriptors that `connections_max` needs, up to the hard limit; `Readiness` says if it is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections_max + DESCRIPTORS_BESIDE_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 class Check(Struct, frozen=True):
     """One thing that was looked at."""
 

@@ -26,7 +26,7 @@ from switch.gateway import Gateway
 from switch.http import HttpServer
 from switch.meters import Meters
 from switch.metrics import make_registry
-from switch.readiness import Readiness
+from switch.readiness import Readiness, raise_open_file_limit
 from switch.secrets_file import Secrets
 
 HEAD_LOG_S: Final = 60.0
@@ -76,17 +76,20 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
         "recovered", position=recovered.head.position, hash=recovered.head.hash.hex(), replayed=recovered.snapshot_lag
     )
     meters = Meters()
-    to_flush: list[Gateway] = []
+
+    def flush() -> None:
+        gateway.flush()
+
     shard = EmbeddedShard(
         recovered, settings.campus.policy, settings.clock, meters, settings.campus.sessions.mailbox_max,
-        on_delivered=lambda: to_flush[0].flush(), on_broken=lambda _: end(1),
+        on_delivered=flush, on_broken=lambda _: end(1),
     )  # fmt: skip
     gateway = Gateway(
         settings.campus, settings.secrets, shard, settings.clock, meters, log_requests=settings.log_requests
     )
-    to_flush.append(gateway)
     registry = make_registry(meters, shard, gateway)
     http = HttpServer(Readiness(shard, gateway, settings.clock), registry, settings.clock)
+    raise_open_file_limit(settings.campus.sessions.connections_max)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # What was made so far stays for good: the collector need not look at it again.
     gc.collect()

@@ -65,6 +65,7 @@ class Session(asyncio.Protocol):
         self._gateway = gateway
         self._terminals: frozenset[int] = frozenset()
         self._in_flight_max = limits.in_flight_max
+        self._asked_max = limits.requests_per_second_per_terminal
         self._connection = Connection.switch(gateway.find_key, os.urandom(32), limits.record_bytes_max)
         self._outbox: list[Any] = []
         self._leaving = False
@@ -179,7 +180,7 @@ class Session(asyncio.Protocol):
     def _admit(self, messages: list[Any], now: float) -> None:
         """Hand on what a shard answers; answer the rest here."""
         gateway = self._gateway
-        asked, asked_max = gateway.asked_this_second, gateway.campus.sessions.requests_per_second_per_terminal
+        asked, asked_max = gateway.asked_this_second, self._asked_max
         terminals, room = self._terminals, self._in_flight_max - self.in_flight
         requests: list[Any] = []
         wait_ms_min = WAIT_MS_MAX
@@ -204,7 +205,8 @@ class Session(asyncio.Protocol):
                 requests.append(message)
         if requests:
             self._submit(requests, now, wait_ms_min)
-        gateway.flush()
+        if gateway.to_flush:
+            gateway.flush()
         if self._unreadable > UNREADABLE_MAX:
             self.close("too many unreadable messages", unreadable_max=UNREADABLE_MAX)
         elif self._leaving:

@@ -63,6 +63,18 @@ def frame(record: bytes) -> bytes:
 class Channel:
     """One end of a channel. Feed bytes to `receive`; `output` holds handshake bytes that must be sent."""
 
+    __slots__ = (
+        "_buffer",
+        "_ephemeral",
+        "_find_key",
+        "_handshake",
+        "_opening",
+        "_record_bytes_max",
+        "_sealing",
+        "greeting",
+        "output",
+    )
+
     def __init__(self, ephemeral: bytes, record_bytes_max: int) -> None:
         self._ephemeral = ephemeral
         self._record_bytes_max = record_bytes_max
@@ -90,21 +102,21 @@ class Channel:
         buffer = self._buffer + data if self._buffer else data
         if self._opening is None:
             buffer = self._advance_handshake(buffer)
-        plaintexts: list[bytes] = []
-        opening = self._opening
-        if opening is not None:
-            start, available = 0, len(buffer)
+            if self._opening is None:
+                self._buffer = buffer
+                return []
+        opening, plaintexts = self._opening, []
+        start, available = 0, len(buffer)
+        try:
             while (body := start + LENGTH_BYTES) <= available:
                 end = body + self._record_length(buffer, start)
                 if end > available:
                     break
-                try:
-                    plaintexts.append(opening.open(buffer[body:end]))
-                except NoiseError as error:
-                    raise PeerProtocolError(Breach.RECORD_UNOPENED, str(error)) from error
+                plaintexts.append(opening.open(buffer[body:end]))
                 start = end
-            buffer = buffer[start:]
-        self._buffer = buffer
+        except NoiseError as error:
+            raise PeerProtocolError(Breach.RECORD_UNOPENED, str(error)) from error
+        self._buffer = buffer[start:]
         return plaintexts
 
     def _record_length(self, buffer: bytes, start: int) -> int:

@@ -59,7 +59,7 @@ ANSWER: Final[dict[type, Callable[[Any], Answer]]] = {
 def answer_repeat(event: Event, request: Purchase | TopUp | Reversal) -> Answer:
     """The answer to a request that `event` settled: the recorded one, or why this copy cannot have it."""
     if isinstance(event, Reversed | Tombstoned) and _is_original(event, request):
-        return Answer(request.terminal, request.stan, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, event.balances, ())
+        return Answer(request.terminal, request.stan, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ())
     if not same_content(event, request):
         return Answer(request.terminal, request.stan, Code.DUPLICATE, Reason.CONTENT_DIFFERS, 0, (), ())
     return ANSWER[type(event)](event)

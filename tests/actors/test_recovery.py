@@ -171,7 +171,7 @@ def test_crash_between_decide_and_commit_loses_nothing_acknowledged(seed: int) -
     recorded = [
         (request, answer) for request, answer in acknowledged if isinstance(request, Purchase | TopUp | Reversal)
     ]
-    again = perform(shard, *(request for request, _ in recorded), moment=moment_of(30))
+    again = [perform(shard, request, moment=moment_of(30))[0] for request, _ in recorded]
     reversed_since = (Code.INVALID_TRANSACTION, Reason.REVERSED)
     for (request, answer), repeated in zip(recorded, again, strict=True):
         assert repeated == answer or (repeated.code, repeated.reason) == reversed_since, request

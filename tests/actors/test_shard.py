@@ -37,7 +37,7 @@ from actors.account.events import PurchaseDeclined, ReversalDeclined, Tombstoned
 from actors.account.kind import ACCOUNT
 from actors.memory_store import MemoryStore
 from actors.placement import SLOTS, slot_of
-from actors.shard import ADMISSION_LAG_RATIO, Shard
+from actors.shard import ADMISSION_LAG_RATIO, WALKED_EVENTS_MAX, Shard
 from actors.store import CommitRefusedError, Row, Store, StoredBatch
 from actors.verification import verify
 from wire.codes import Code, Reason
@@ -353,6 +353,28 @@ def test_unknown_account(store: Store, request_: Any) -> None:
     shard.adopt(turn)
     assert image(shard, [ALICE]) == before
     assert word(answer_of(shard, purchase(1))) == APPROVED
+
+
+def test_walks_of_one_turn_are_bounded_and_each_goes_to_its_end_some_time(store: Store) -> None:
+    shard = opened_shard(store)
+    for stan in range(1_000, 1_000 + WALKED_EVENTS_MAX + 2):
+        perform(shard, purchase(stan, 1))
+    walks = [purchase(1, 1), purchase(2, 1), purchase(3, 1, BOB)]
+    first, second, third = perform(shard, *walks)
+    assert word(first) == APPROVED
+    assert word(second) == word(third) == (Code.TRY_AGAIN, Reason.BUSY_SHARD)
+    assert second.retry_after_ms > 0
+    assert word(answer_of(shard, walks[1])) == APPROVED
+    assert word(answer_of(shard, walks[2])) == APPROVED
+    assert_sound(store, shard)
+
+
+def test_new_stans_are_decided_however_much_was_walked(store: Store) -> None:
+    shard = opened_shard(store)
+    for stan in range(1_000, 1_000 + WALKED_EVENTS_MAX + 2):
+        perform(shard, purchase(stan, 1))
+    _, new = perform(shard, purchase(1, 1), purchase(9_000, 1))
+    assert word(new) == APPROVED
 
 
 def test_inquiries_have_no_effect_and_are_answered_anew(store: Store) -> None:

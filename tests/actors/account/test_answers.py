@@ -90,7 +90,7 @@ def test_another_service_under_the_same_stan_is_a_duplicate(request_: Any, event
 def test_copy_of_a_reversed_original_is_declined_whatever_its_content(settled: Any, original: Any) -> None:
     for copy in (original, replace(original, amount=1), replace(TOP_UP, terminal=TILL.number, stan=original.stan)):
         assert answer_repeat(settled, copy) == Answer(
-            copy.terminal, copy.stan, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, settled.balances, ()
+            copy.terminal, copy.stan, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ()
         )
 
 

@@ -1,0 +1,144 @@
+"""The switch dies or is stopped at noon: nothing acknowledged is missing afterwards, and nothing counts twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from actors.account.kind import ACCOUNT
+from actors.journal import Journal
+from actors.lmdb_store import LmdbStore
+from campus_folder import write_campus
+from crowd import Crowd
+from running_switch import RunningSwitch, command, make_data
+from simulators import station
+from switch.data_folder import shard_folder
+
+ACCOUNTS = 300
+ANSWERS_MAX = 1_500
+"""The switch is killed after at most so many answers in a round..."""
+DELAY_SECONDS_MAX = 0.01
+"""...and this much later."""
+
+
+@pytest.fixture(autouse=True)
+def quick_reconnects(monkeypatch):
+    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
+
+
+@pytest.fixture
+def campus(tmp_path) -> Path:
+    return write_campus(tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return make_data(tmp_path, ACCOUNTS)
+
+
+@pytest.fixture
+async def crowd(campus, data, tmp_path) -> AsyncIterator[Crowd]:
+    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
+    made.connect()
+    yield made
+    await made.disconnect()
+
+
+async def started(data: Path, campus: Path, crowd: Crowd) -> RunningSwitch:
+    switch = await asyncio.to_thread(RunningSwitch, data, campus)
+    crowd.address.now = switch.address
+    return switch
+
+
+def journaled(data: Path) -> list[Any]:
+    """Every event of a terminal."""
+    store = LmdbStore.open_read_only(shard_folder(data))
+    try:
+        events = [event for _, event in Journal(store, ACCOUNT.event_type).events(1)]
+    finally:
+        store.close()
+    return [event for event in events if hasattr(event, "stan")]
+
+
+def check(crowd: Crowd, data: Path, seed: int) -> None:
+    """Nothing lost, nothing doubled, by three witnesses: the auditor, the journal, and the journal's own check."""
+    findings = crowd.auditor.findings
+    assert not findings, f"seed {seed}: {findings[:5]}"
+    events = journaled(data)
+    decided = Counter((event.terminal, event.stan) for event in events)
+    twice = [key for key, times in decided.items() if times > 1]
+    assert not twice, f"seed {seed}: decided twice: {twice[:5]}"
+    effects = {(event.terminal, event.stan): event.authorization for event in events if hasattr(event, "authorization")}
+    acknowledged = {key: answer.authorization for key, answer in crowd.answered.items() if answer.authorization}
+    missing = acknowledged.items() - effects.items()
+    assert not missing, f"seed {seed}: acknowledged but not in the journal: {sorted(missing)[:5]}"
+    verified = command("verify", "--data", data)
+    assert verified.exit_code == 0, f"seed {seed}: {verified.output}"
+
+
+async def kill_while_at_work(switch: RunningSwitch, crowd: Crowd, random: Random) -> None:
+    loop = asyncio.get_running_loop()
+    killed = asyncio.Event()
+
+    def kill() -> None:
+        switch.process.kill()
+        killed.set()
+
+    delay = random.uniform(0, DELAY_SECONDS_MAX)
+    crowd.after_answers(random.randint(1, ANSWERS_MAX), lambda: loop.call_later(delay, kill))
+    crowd.begin()
+    async with asyncio.timeout(60):
+        await killed.wait()
+    await asyncio.to_thread(switch.kill)
+
+
+async def test_killed_at_a_random_moment(pytestconfig, campus, data, crowd):
+    switch = await started(data, campus, crowd)
+    try:
+        for seed in range(1, pytestconfig.getoption("--crash-rounds") + 1):
+            await kill_while_at_work(switch, crowd, Random(seed))
+            switch = await started(data, campus, crowd)
+            await crowd.settle()
+            await crowd.audit()
+            check(crowd, data, seed)
+    finally:
+        switch.kill()
+    assert crowd.retries
+    assert crowd.reversals
+    recovered = switch.logged("recovered")
+    assert [line["position"] for line in recovered] == sorted(line["position"] for line in recovered)
+    assert all(line["replayed"] > 0 for line in recovered[1:])
+
+
+async def test_stopped_under_load(campus, data, crowd):
+    switch = await started(data, campus, crowd)
+    try:
+        terminated = asyncio.Event()
+
+        def terminate() -> None:
+            switch.process.terminate()
+            terminated.set()
+
+        crowd.after_answers(300, terminate)
+        crowd.begin()
+        async with asyncio.timeout(60):
+            await terminated.wait()
+        status = await asyncio.to_thread(switch.stop)
+        assert status == 0, switch.log.read_text()
+        decided = {(event.terminal, event.stan) for event in journaled(data)}
+        assert len(decided) >= 250
+        assert decided <= crowd.answered.keys(), "decided, but its answer never left"
+        switch = await started(data, campus, crowd)
+        assert [line["replayed"] for line in switch.logged("recovered")] == [0, 0]
+        await crowd.settle()
+        await crowd.audit()
+        check(crowd, data, 0)
+        assert len(switch.logged("stopped")) == 1
+    finally:
+        switch.kill()

@@ -1,0 +1,67 @@
+"""Log lines: JSON on standard error, from a level on, in bounded number. Each in a process that logs nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from switch.logs import LINES_PER_SECOND_MAX
+
+PROGRAM = """
+import structlog
+from switch import logs
+{before}
+logs.configure("{level}")
+log = structlog.get_logger()
+{body}
+"""
+
+
+def lines_of(body: str, level: str = "info", before: str = "") -> list[dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(body=body, level=level, before=before)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == ""
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+FROZEN = "logs.time.monotonic = lambda: now\nnow = 5.0"
+
+
+def test_a_line_is_an_object_with_level_time_and_values():
+    (line,) = lines_of('log.debug("unseen"); log.info("signed on", station="north-1", session=3)')
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "signed on", "level": "info", "station": "north-1", "session": 3}
+
+
+def test_the_level_chosen():
+    body = 'log.debug("d"); log.info("i"); log.warning("w"); log.error("e")'
+    assert [line["event"] for line in lines_of(body, "debug")] == ["d", "i", "w", "e"]
+    assert [line["event"] for line in lines_of(body, "error")] == ["e"]
+
+
+def test_what_peers_send_cannot_break_out_of_its_line():
+    (line,) = lines_of(r'log.info("closed", explanation="a\nb\"}\u0000")')
+    assert line["explanation"] == 'a\nb"}\0'
+
+
+def test_a_flood_is_cut_off_and_counted_but_never_its_warnings():
+    body = """
+for number in range(1_000):
+    log.info("flood")
+log.warning("still heard")
+now = 6.0
+log.info("next second")
+log.info("and on")
+"""
+    lines = lines_of(body, before=FROZEN)
+    assert [line["event"] for line in lines] == [
+        *["flood"] * LINES_PER_SECOND_MAX,
+        "still heard",
+        "next second",
+        "and on",
+    ]
+    dropped = [line["lines_dropped_before"] for line in lines if "lines_dropped_before" in line]
+    assert dropped == [1_000 - LINES_PER_SECOND_MAX]

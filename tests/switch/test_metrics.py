@@ -1,0 +1,118 @@
+"""The page that Prometheus scrapes."""
+
+from __future__ import annotations
+
+import pytest
+from controlled_store import ControlledStore
+from prometheus_client.parser import text_string_to_metric_families
+from switch_in_process import gateway_in_process, inquiry, purchase
+
+from running_switch import samples
+from station_client import StationClient
+from switch.meters import BATCH_EDGES, LATENCY_EDGES_S
+from switch.metrics import make_registry, render
+from wire.messages import Purchase
+
+EXPECTED = {
+    "tapswitch_authorizations": "counter",
+    "tapswitch_refusals": "counter",
+    "tapswitch_rejected": "counter",
+    "tapswitch_repeats": "counter",
+    "tapswitch_sign_ons": "counter",
+    "tapswitch_commits_refused": "counter",
+    "tapswitch_latency_seconds": "histogram",
+    "tapswitch_batch_events": "histogram",
+    "tapswitch_connections": "gauge",
+    "tapswitch_stations_signed_on": "gauge",
+    "tapswitch_mailbox_requests": "gauge",
+    "tapswitch_active_actors": "gauge",
+    "tapswitch_journal_position": "gauge",
+    "tapswitch_snapshot_lag_events": "gauge",
+    "tapswitch_ledger_imbalance_minor_units": "gauge",
+    "tapswitch_map_used_bytes": "gauge",
+    "tapswitch_map_limit_bytes": "gauge",
+}
+STAGES = ("queue", "decide", "commit", "total")
+
+
+@pytest.fixture
+def store():
+    return ControlledStore()
+
+
+@pytest.fixture
+async def page(tmp_path, store) -> str:
+    """After two purchases, a repeat, a decline, an inquiry, an unknown account, a refusal and a rejected message."""
+    async with gateway_in_process(tmp_path, store) as switch, StationClient(switch.address) as client:
+        await client.ask(purchase(1), purchase(2), purchase(3, amount=20_001), inquiry(4))
+        await client.ask(purchase(1))
+        await client.ask(Purchase(1001, 5, 60_000, "404", "C404", 5), purchase(1, terminal=2001))
+        client.send_plaintext(b"\x91\x00")
+        await client.receive(1)
+        registry = make_registry(switch.inside.meters, switch.inside.embedded, switch.gateway)
+        return render(registry).decode()
+
+
+def test_every_metric_is_there_and_says_what_it_is(page):
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    ours = {name: family.type for name, family in families.items() if name.startswith("tapswitch_")}
+    assert ours == EXPECTED
+    assert all(families[name].documentation for name in EXPECTED)
+    assert {"process_cpu_seconds", "process_open_fds", "python_info"} <= families.keys()
+
+
+def test_the_counts(page):
+    found = samples(page)
+
+    def value(name: str, **labels: str) -> float:
+        return found["tapswitch_" + name, tuple(sorted(labels.items()))]
+
+    assert value("authorizations_total", service="purchase", code="00") == 2
+    assert value("authorizations_total", service="purchase", code="61") == 1
+    assert value("authorizations_total", service="purchase", code="14") == 1
+    assert value("authorizations_total", service="balance-inquiry", code="00") == 1
+    assert value("refusals_total", code="63", reason="terminal-not-of-station") == 1
+    assert value("rejected_total", reason="unreadable-message") == 1
+    assert value("repeats_total") == 1
+    assert value("sign_ons_total") == 1
+    assert value("commits_refused_total") == 0
+    assert (value("connections"), value("stations_signed_on"), value("mailbox_requests")) == (1, 1, 0)
+    assert value("active_actors") == 20
+    assert value("journal_position") == 23
+    assert value("snapshot_lag_events") == 3
+    assert value("ledger_imbalance_minor_units") == 0
+    assert value("map_used_bytes") > 0
+
+
+def test_histograms_add_up(page):
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    found = samples(page)
+    latency = "tapswitch_latency_seconds"
+    for stage in STAGES:
+        buckets = [
+            (float(sample.labels["le"]), sample.value)
+            for sample in families[latency].samples
+            if sample.name == f"{latency}_bucket" and sample.labels["stage"] == stage
+        ]
+        assert [edge for edge, _ in buckets] == [*LATENCY_EDGES_S, float("inf")]
+        counts = [count for _, count in buckets]
+        assert counts == sorted(counts)
+        assert counts[-1] == found[f"{latency}_count", (("stage", stage),)] > 0
+        assert found[f"{latency}_sum", (("stage", stage),)] > 0
+    requests = found[f"{latency}_count", (("stage", "total"),)]
+    assert requests == found[f"{latency}_count", (("stage", "queue"),)] == 6
+    batches = [sample for sample in families["tapswitch_batch_events"].samples if sample.name.endswith("_bucket")]
+    assert [float(sample.labels["le"]) for sample in batches] == [*map(float, BATCH_EDGES), float("inf")]
+    assert found["tapswitch_batch_events_sum", ()] == 3
+
+
+async def test_a_refused_commit_shows(tmp_path, store):
+    async with gateway_in_process(tmp_path, store) as switch, StationClient(switch.address) as client:
+        store.refuse()
+        await client.ask(purchase(1))
+        store.mend()
+        registry = make_registry(switch.inside.meters, switch.inside.embedded, switch.gateway)
+        found = samples(render(registry).decode())
+        assert found["tapswitch_commits_refused_total", ()] == 1
+        assert found["tapswitch_refusals_total", (("code", "91"), ("reason", "store-full"))] == 1
+        assert not [labels for name, labels in found if name == "tapswitch_authorizations_total"]
