@@ -33,5 +33,5 @@ bench: $(VENV)/installed ## micro benchmarks, then capacity
 	$(BIN)/python -m bench.capacity --json capacity.json $(ARGS)
 
 clean: ## remove everything that these commands made
-	rm -rf $(VENV) peak-report capacity.json build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf $(VENV) .bench-* peak-report capacity.json build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

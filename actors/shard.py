@@ -54,7 +54,7 @@ CHECKPOINT_GROUPS: Final = 1_024
 class Turn:
     """One batch of requests and what came of it, not yet true."""
 
-    __slots__ = ("answers", "batch", "events", "first", "head", "held", "moment", "repeats", "rows", "slots",
+    __slots__ = ("answers", "batch", "events", "first", "head", "held", "moment", "put_off", "repeats", "rows", "slots",
                  "stans", "states", "terminals", "unrecorded", "walked")  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
@@ -74,6 +74,9 @@ class Turn:
 
         self.walked = 0
         """Events read back from the journal."""
+
+        self.put_off = 0
+        """Requests that were told to try again, because too many were."""
 
         self.unrecorded: Counter[tuple[type, int]] = Counter()
         """Answers that the journal does not have (inquiries, unknown accounts), by type of request and code."""
@@ -212,7 +215,7 @@ class Shard:
         if state is None:
             reply = Answer(request.terminal, request.stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
         elif turn.walked > WALKED_EVENTS_MAX:
-            reply = _try_again(request)
+            return self._put_off(turn, request)
         else:
             newest = list(islice(self._chain(turn, state), self._kind.events_wanted(request)))
             reply = self._kind.inquire(state, request, newest, turn.moment, policy)
@@ -229,9 +232,7 @@ class Shard:
     def _answer_known(self, turn: Turn, request: Any, state: Any, highest: int) -> Any:
         """The answer to a request that was decided before, or None: then it is new."""
         if turn.walked > WALKED_EVENTS_MAX:
-            reply = _try_again(request)
-            turn.unrecorded[type(request), int(reply.code)] += 1
-            return reply
+            return self._put_off(turn, request)
         if request.stan > highest:
             return None
         settled = self._settling(turn, state, request.terminal, request.stan)
@@ -239,6 +240,10 @@ class Shard:
             return None
         turn.repeats += 1
         return self._kind.answer_repeat(settled, request)
+
+    def _put_off(self, turn: Turn, request: Any) -> Answer:
+        turn.put_off += 1
+        return Answer(request.terminal, request.stan, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), RETRY_AFTER_MS)
 
     def _original(self, turn: Turn, state: Any, request: Any) -> Any:
         """What settles the original that a request names; None if it is unknown, or if it names none."""
@@ -315,7 +320,3 @@ class Shard:
         """Where a replay would begin if the oldest `slots` slots and `terminals` terminals were clean."""
         oldest = (self._dirty_slots.oldest_after(slots), self._dirty_terminals.oldest_after(terminals))
         return min((position for position in oldest if position is not None), default=self.head.position + 1)
-
-
-def _try_again(request: Any) -> Answer:
-    return Answer(request.terminal, request.stan, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), RETRY_AFTER_MS)

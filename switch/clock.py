@@ -36,5 +36,8 @@ class Clock:
             return f"the system clock jumped by {jump_us / 1e6:.0f} s while running: set it right and restart"
         behind_us = newest_event_us - self.now_us()
         if behind_us > JUMP_US_MAX:
-            return f"the clock is {behind_us / 1e6:.0f} s behind the journal's last event: set it right and restart"
+            return (
+                f"the clock is {behind_us / 1e6:.0f} s behind the journal's last event: "
+                "set it (or the START of --simulated-clock) right and restart"
+            )
         return None

@@ -19,16 +19,13 @@ from actors.policy import Policy
 from actors.shard import Shard, Turn
 from actors.store import CommitRefusedError
 from switch.clock import Clock
-from switch.mailbox import Mailbox, Parcel
+from switch.mailbox import RETRY_AFTER_MS, Mailbox, Parcel
 from switch.meters import Meters
 from wire.codes import Code, Reason
 from wire.messages import Answer
 
 TURN_REQUESTS_MAX: Final = 1_024
 DEADLINE_TICK_S: Final = 0.05
-RETRY_AFTER_MS: Final = 500
-"""What a terminal is told to wait before it tries again where nothing better is known."""
-
 log = structlog.get_logger()
 
 
@@ -185,7 +182,7 @@ class EmbeddedShard:
         self._broken = True
         self.refusal = Reason.NOT_READY
         self._idle.set()
-        log.critical("commit failed; stopping, because what is on disk is not known until it is read again",
+        log.critical("turn failed; stopping, because what is true is not known until the disk is read again",
                      error=repr(error))  # fmt: skip
         self._on_broken(error)
 
@@ -206,6 +203,8 @@ class EmbeddedShard:
     def _count(self, turn: Turn) -> None:
         meters = self._meters
         meters.repeats += turn.repeats
+        if turn.put_off:
+            meters.refusals[int(Code.TRY_AGAIN), Reason.BUSY_SHARD.value] += turn.put_off
         meters.count_answers(ACCOUNT.service, turn.events, turn.unrecorded)
         meters.total_latency.observe_waits(monotonic(), *_waits(self._committing))
 

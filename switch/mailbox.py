@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+RETRY_AFTER_MS: Final = 500
+"""What a terminal is told to wait before it tries again where nothing better is known."""
 
 
 class Sender(Protocol):

@@ -57,7 +57,8 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
 @click.option(
     "--simulated-clock",
     type=SimulatedClockType(),
-    help="Run on a simulated clock, on loopback only: local START and SPEED, as 2026-09-01T10:55:00,60.",
+    help="Run on a simulated clock, on loopback only: local START (not before the data folder's last event) and SPEED, "
+    "as 2030-09-02T10:55:00,60.",
 )
 @click.option(
     "--map-size",

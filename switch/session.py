@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
-from switch.mailbox import Parcel
+from switch.mailbox import RETRY_AFTER_MS, Parcel
 from wire.codec import Unreadable
 from wire.codes import Code, Reason
 from wire.connection import Connection
@@ -41,7 +41,6 @@ WRITE_BUFFER_BYTES_MAX: Final = 256 * 1_024
 UNREADABLE_MAX: Final = 1_000
 """Unreadable messages that a session may send before it is closed: reading them costs more than good ones do."""
 
-RETRY_AFTER_MS: Final = 1_000
 WAIT_MS_MAX: Final = 600_000
 
 _TO_SHARD: Final = frozenset({Purchase, TopUp, BalanceInquiry, MiniStatement, Reversal})
@@ -187,7 +186,7 @@ class Session(asyncio.Protocol):
         refusal = Reason.STOPPING if gateway.stopping else gateway.shard.refusal
         for message in messages:
             if type(message) not in _TO_SHARD:
-                self._answer_here(message)
+                self._answer_here(message, messages.index(message))
                 continue
             terminal = message.terminal
             if terminal not in terminals or (type(message) is Reversal and message.original_terminal not in terminals):
@@ -231,7 +230,7 @@ class Session(asyncio.Protocol):
         if self._gateway.log_requests:
             log.debug("request refused", request=self.correlation(request), code=f"{code:02}", reason=reason.value)
 
-    def _answer_here(self, message: Any) -> None:
+    def _answer_here(self, message: Any, place: int) -> None:
         match message:
             case Echo():
                 self._queue(Echoed(message.token, self._gateway.clock.now_us()))
@@ -247,7 +246,7 @@ class Session(asyncio.Protocol):
             case _:
                 self._gateway.meters.rejected["unexpected-message"] += 1
                 explanation = f"{type(message).__name__} is not expected in a session that is signed on"
-                self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, 0, explanation))
+                self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, place, explanation))
 
     def _queue(self, reply: Any) -> None:
         if not self._outbox:

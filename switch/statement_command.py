@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from actors.account.inquiries import statement_entry
@@ -20,6 +19,7 @@ from actors.snapshots import Snapshots
 from actors.store import StoreFormatError
 from switch.amounts import yuan
 from switch.data_folder import shard_folder
+from switch.reports import report_console
 
 
 @click.command()
@@ -63,9 +63,9 @@ def _show(account: str, events: list[tuple[int, Any]]) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich wants the literals themselves
     for position, event in events:
         entry = statement_entry(event)
-        when = datetime.fromtimestamp(entry.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        when = datetime.fromtimestamp(entry.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(
             str(position), when, entry.service, f"{entry.code:02}", str(getattr(event, "reason", "")),
             yuan(entry.amount), yuan(sum(entry.balances)), str(entry.terminal), str(entry.stan),
         )  # fmt: skip
-    Console().print(table)
+    report_console().print(table)

@@ -17,6 +17,7 @@ from actors.verification import Verified
 from actors.verification import verify as verify_store
 from switch.amounts import yuan
 from switch.data_folder import shard_folder
+from switch.reports import report_console
 
 
 @click.command()
@@ -44,10 +45,10 @@ def verify(data: Path) -> None:
 
 
 def _show(verified: Verified) -> None:
-    console = Console()
+    console = report_console()
     table = Table(title="Checked, and found right", title_justify="left")
-    table.add_column("what")
-    table.add_column("", justify="right")
+    table.add_column("checked")
+    table.add_column("found", justify="right")
     for what, value in (
         ("batches, each hash following from the one before", f"{verified.batches:,}"),
         ("events replayed, each in its account's chain", f"{verified.events:,}"),
@@ -59,7 +60,7 @@ def _show(verified: Verified) -> None:
     ):
         table.add_row(what, value)
     console.print(table)
-    ledger = Table(title="Ledger accounts (yuan; they sum to zero)", title_justify="left")
+    ledger = Table(title="Ledger accounts, yuan", title_justify="left")
     ledger.add_column("account")
     ledger.add_column("balance", justify="right")
     for (name, number), balance in sorted(verified.ledger.balances.items()):

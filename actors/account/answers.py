@@ -36,7 +36,8 @@ def _reversed(event: Reversed) -> Answer:
 
 
 def _tombstoned(event: Tombstoned) -> Answer:
-    return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, event.balances, ())
+    # Whoever sends a reversal of nothing has shown no card.
+    return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
 
 
 def _declined(event: PurchaseDeclined | TopUpDeclined | ReversalDeclined) -> Answer:

@@ -64,7 +64,7 @@ class World(Struct, frozen=True):
     decided: dict[Key, Decision]
 
 
-_REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED, balances=None)
+_REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED)
 _CONTENT_DIFFERS = Outcome(Code.DUPLICATE, Reason.CONTENT_DIFFERS)
 _APPROVED = (Code.APPROVED, Reason.NONE)
 _BY_STATE: Mapping[CardState, tuple[Code, Reason]] = {
@@ -204,7 +204,8 @@ def _reverse(world: World, request: Reversal, rules: Rules) -> tuple[World, Outc
         # What a top-up's holder has already spent cannot be taken back: the balance stops at zero.
         change, undoes = max(-original.outcome.change, -world.balance), True
     code, reason = refusal or _APPROVED
-    outcome = Outcome(code, reason, change, _shown(code, world.balance + change), (), undoes)
+    balances = _shown(code, world.balance + change) if undoes else ()
+    outcome = Outcome(code, reason, change, balances, (), undoes)
     decided = {**world.decided, key_of(request): Decision(request, outcome)}
     if refusal is None:
         decided[original_key] = original._replace(request=original.request or _named(request), is_reversed=True)

@@ -172,9 +172,9 @@ def test_crash_between_decide_and_commit_loses_nothing_acknowledged(seed: int) -
         (request, answer) for request, answer in acknowledged if isinstance(request, Purchase | TopUp | Reversal)
     ]
     again = [perform(shard, request, moment=moment_of(30))[0] for request, _ in recorded]
-    reversed_since = (Code.INVALID_TRANSACTION, Reason.REVERSED)
+    reversed_since = (Code.INVALID_TRANSACTION, Reason.REVERSED, ())
     for (request, answer), repeated in zip(recorded, again, strict=True):
-        assert repeated == answer or (repeated.code, repeated.reason) == reversed_since, request
+        assert repeated == answer or (repeated.code, repeated.reason, repeated.balances) == reversed_since, request
     assert shard.ledger.imbalance == 0
 
 
@@ -227,7 +227,7 @@ class Model:
         self.settled: dict[tuple[str, int, int], Settled] = {}
 
     def answer(self, request: Any) -> tuple[Any, ...]:
-        """(code, reason, balance shown or None)."""
+        """(code, reason), and the balance where it is shown."""
         key = (request.account, request.terminal, request.stan)
         known = self.settled.get(key)
         if known is not None:
@@ -235,14 +235,11 @@ class Model:
                 return Code.INVALID_TRANSACTION, Reason.REVERSED
             same = replace(request, wait_ms=0) == replace(known.request, wait_ms=0)
             return known.answer if same else (Code.DUPLICATE, Reason.CONTENT_DIFFERS)
-        code, reason = self._decide(request)
-        answer = (code, reason)
-        if code is Code.APPROVED:
-            answer = (code, reason, self.balances[request.account])
+        answer = self._decide(request)
         self.settled[key] = Settled(request, answer)
         return answer
 
-    def _decide(self, request: Any) -> tuple[Code, Reason]:
+    def _decide(self, request: Any) -> tuple[Any, ...]:
         services = {terminal.number: terminal.services for terminal in TERMINALS}[request.terminal]
         if ACCOUNT.service[type(request)] not in services:
             return Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED
@@ -252,7 +249,9 @@ class Model:
             return Code.NOT_PERMITTED_TO_TERMINAL, Reason.OUTSIDE_HOURS
         if not 1 <= request.amount <= 100_000_000:
             return Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE
-        return self._buy(request) if isinstance(request, Purchase) else self._pay_in(request)
+        # From here on the card was found good, so the balance is shown.
+        code, reason = self._buy(request) if isinstance(request, Purchase) else self._pay_in(request)
+        return code, reason, self.balances[request.account]
 
     def _buy(self, request: Purchase) -> tuple[Code, Reason]:
         if request.amount > LIMITS.purchase_max:
@@ -273,7 +272,8 @@ class Model:
         self.balances[request.account] += request.amount
         return Code.APPROVED, Reason.NONE
 
-    def _reverse(self, request: Reversal) -> tuple[Code, Reason]:
+    def _reverse(self, request: Reversal) -> tuple[Any, ...]:
+        """The balance is shown only by a reversal that undid something."""
         key = (request.account, request.original_terminal, request.original_stan)
         if key == (request.account, request.terminal, request.stan):
             return Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE
@@ -286,10 +286,11 @@ class Model:
             return Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE
         if original.request.amount != request.amount:
             return Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS
-        if not original.reversed and original.answer[0] is Code.APPROVED:
-            self._undo(original.request)
         self.settled[key] = original._replace(reversed=True)
-        return Code.APPROVED, Reason.NONE
+        if original.reversed or original.answer[0] is not Code.APPROVED:
+            return Code.APPROVED, Reason.NONE
+        self._undo(original.request)
+        return Code.APPROVED, Reason.NONE, self.balances[request.account]
 
     def _undo(self, original: Purchase | TopUp) -> None:
         if isinstance(original, Purchase):
@@ -364,8 +365,7 @@ class ShardBesideItsModel(RuleBasedStateMachine):
         answers = perform(self.shard, *requests, moment=moment_of(0))
         for request, answer in zip(requests, answers, strict=True):
             expected = self.model.answer(request)
-            shown = answer.balances if answer.code is Code.APPROVED else ()
-            assert (answer.code, answer.reason, *shown) == expected, request
+            assert (answer.code, answer.reason, *answer.balances) == expected, request
 
     @invariant()
     def holds_what_the_model_holds(self) -> None:

@@ -48,6 +48,10 @@ def approved(request, balance: int, authorization: int = 0) -> Answer:
     return Answer(*key_of(request), Code.APPROVED, Reason.NONE, authorization, (balance,), paid)
 
 
+def undid_nothing(request: Reversal) -> Answer:
+    return Answer(*key_of(request), Code.APPROVED, Reason.NONE, 0, (), ())
+
+
 def declined(request, code: Code, reason: Reason, *balances: int) -> Answer:
     return Answer(*key_of(request), code, reason, 0, balances, ())
 
@@ -177,14 +181,14 @@ def test_an_unanswered_purchase_may_or_may_not_have_happened(auditor, balance, o
     assert auditor.faults == open_at_the_end, "9,000 proves that it happened"
 
 
-@pytest.mark.parametrize(("happened", "authorization"), [(True, 2), (False, 0)])
-def test_a_reversal_settles_an_unanswered_purchase(auditor, happened, authorization):
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_reversal_settles_an_unanswered_purchase(auditor, happened):
     one = buy(1)
     auditor.record_sent(one)
     back = undo(2, one)
-    assert exchange(auditor, back, approved(back, 10_000, authorization)) is None, happened
+    assert exchange(auditor, back, approved(back, 10_000, 2) if happened else undid_nothing(back)) is None
     assert auditor.judge_balance(ACCOUNT, 10_000) is None
-    late = declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED, 10_000)
+    late = declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED)
     assert auditor.judge(one, late) is None
     auditor.finish()
     assert auditor.findings == []
@@ -193,10 +197,35 @@ def test_a_reversal_settles_an_unanswered_purchase(auditor, happened, authorizat
 def test_an_original_that_comes_after_its_reversal_must_not_be_approved(auditor):
     one = buy(1)
     back = undo(2, one)
-    assert exchange(auditor, back, approved(back, 10_000)) is None
+    assert exchange(auditor, back, undid_nothing(back)) is None
     finding = exchange(auditor, one, approved(one, 9_000, 1))
     assert finding is not None
     assert finding.fault is Fault.WRONG_ANSWER
+
+
+def test_a_balance_shown_by_a_reversal_that_undid_nothing(auditor):
+    back = undo(2, buy(1))
+    finding = exchange(auditor, back, approved(back, 10_000))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_BALANCE
+
+
+def test_no_balance_shown_by_a_reversal_that_undid_something(auditor):
+    one = buy(1)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    back = undo(2, one)
+    finding = exchange(auditor, back, replace(approved(back, 10_000, 2), balances=()))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_BALANCE
+
+
+def test_a_balance_shown_to_a_copy_of_a_reversed_original(auditor):
+    one = buy(1)
+    back = undo(2, one)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    exchange(auditor, back, approved(back, 10_000, 2))
+    finding = exchange(auditor, one, declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED, 10_000))
+    assert finding is not None
 
 
 def test_reversal_with_another_amount(auditor):

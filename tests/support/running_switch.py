@@ -82,14 +82,15 @@ class RunningSwitch:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self._end()
+        self.wait()
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
         self.process.terminate()
-        return self._end()
+        return self.wait()
 
-    def _end(self) -> int:
+    def wait(self) -> int:
+        """Wait until it has ended; returns the exit status."""
         status = self.process.wait(SECONDS_MAX)
         assert self.process.stdout is not None, "asked for as a pipe"
         self.process.stdout.close()

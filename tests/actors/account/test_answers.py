@@ -32,7 +32,7 @@ FIRST_ANSWERS = [
     (TOO_LITTLE, decided(TOO_LITTLE), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, 0, (), ()),
     (UNDO_PURCHASE, decided(UNDO_PURCHASE, PURCHASED), Code.APPROVED, Reason.NONE, 99, (11_000,), ()),
     (UNDO_TOP_UP, decided(UNDO_TOP_UP, TOPPED_UP), Code.APPROVED, Reason.NONE, 99, (8_000,), ()),
-    (UNDO_UNKNOWN, decided(UNDO_UNKNOWN), Code.APPROVED, Reason.NONE, 0, (10_000,), ()),
+    (UNDO_UNKNOWN, decided(UNDO_UNKNOWN), Code.APPROVED, Reason.NONE, 0, (), ()),
     (UNDO_WRONG, decided(UNDO_WRONG, PURCHASED), Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 0, (), ()),
 ]  # fmt: skip
 ROWS = pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""Purchases straight into a data folder, without a switch."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from actors.account.kind import ACCOUNT
+from actors.lmdb_store import LmdbStore
+from actors.policy import Policy
+from actors.recovery import recover
+from switch.data_folder import shard_folder
+from switch_in_process import purchase
+
+
+def spend(data: Path, policy: Policy, stans: range, amount: int = 100, *, checkpoint: bool = False) -> None:
+    """One purchase of Alice's in a commit of its own for each STAN."""
+    store = LmdbStore.open(shard_folder(data))
+    try:
+        shard = recover(store, ACCOUNT)
+        for stan in stans:
+            moment = policy.calendar.moment(max(time.time_ns() // 1_000, shard.time_us))
+            turn = shard.decide([purchase(stan, amount)], moment, policy)
+            shard.commit(turn)
+            shard.adopt(turn)
+        if checkpoint:
+            shard.checkpoint()
+    finally:
+        store.close()

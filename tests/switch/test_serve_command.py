@@ -1,0 +1,178 @@
+"""`tapswitch serve`: what it refuses to start with, and that it stops as it should."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import lmdb
+import msgspec
+import pytest
+import structlog
+from switch_in_process import purchase
+
+from actors.lmdb_store import FORMAT, Made
+from campus_folder import KEYS, NORTH, write_campus, write_secrets
+from running_switch import RunningSwitch, command, make_data, python
+from station_client import StationClient
+from switch.data_folder import shard_folder
+from switch.secrets_file import MARKER
+
+LOOPBACK = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+EVERYWHERE = ("--listen", "0.0.0.0:0", "--http", "127.0.0.1:0")
+
+
+@pytest.fixture(autouse=True)
+def forget_logging():
+    """The command sets up the logging of a whole process."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def campus(tmp_path) -> Path:
+    return write_campus(tmp_path)
+
+
+def refused(tmp_path: Path, campus: Path, *options: object) -> str:
+    """Why it does not start, found before any folder is touched."""
+    result = command("serve", "--data", tmp_path / "data", "--campus", campus, *(options or LOOPBACK))
+    assert result.exit_code == 2, result.output
+    assert not (tmp_path / "data").exists()
+    return result.output
+
+
+def serve_to_its_end(data: Path, campus: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    return python("-m", "switch.command_line", "serve", "--data", data, "--campus", campus, *(options or LOOPBACK))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "key"),
+    [
+        ('purchase_max = "200.00"', 'purchase_max = "cheap"', "limits.purchase_max"),
+        ('time_zone = "Asia/Shanghai"', 'time_zone = "Asia/Shanghi"', "campus.time_zone"),
+        ('station = "south-1"', 'station = "west-1"', "terminals[1].station"),
+        ("[sessions]\n", '[sessions]\nidle_seconds = "long"\n', "sessions.idle_seconds"),
+        ("[limits]", "[limit]", "limit"),
+    ],
+)
+def test_a_mistake_in_the_campus_file_is_named(tmp_path, campus, right, wrong, key):
+    assert right in campus.read_text()
+    campus.write_text(campus.read_text().replace(right, wrong))
+    output = refused(tmp_path, campus)
+    assert str(campus) in output
+    assert f"{key}:" in output
+
+
+def test_a_campus_file_that_is_not_there(tmp_path):
+    assert "cannot be read" in refused(tmp_path, tmp_path / "campus.toml")
+
+
+def test_a_station_without_a_key(tmp_path, campus):
+    write_secrets(tmp_path, {name: key for name, key in KEYS.items() if name != NORTH})
+    assert f"stations.{NORTH}" in refused(tmp_path, campus)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_secrets_that_others_may_read(tmp_path, campus, mode):
+    (tmp_path / "secrets.toml").chmod(mode)
+    output = refused(tmp_path, campus)
+    assert "wider than 0600" in output
+    assert KEYS[NORTH].hex() not in output
+
+
+def test_a_public_key_beyond_loopback(tmp_path, campus):
+    public = MARKER + bytes(24)
+    write_secrets(tmp_path, {**KEYS, NORTH: public})
+    output = refused(tmp_path, campus, *EVERYWHERE)
+    assert f"stations.{NORTH}" in output
+    assert "public" in output
+    assert public.hex() not in output
+
+
+async def test_a_public_key_on_loopback(tmp_path, campus):
+    public = MARKER + bytes(24)
+    write_secrets(tmp_path, {**KEYS, NORTH: public})
+    with RunningSwitch(make_data(tmp_path), campus) as switch:
+        async with StationClient(switch.address, NORTH, public) as client:
+            (answer,) = await client.ask(purchase(1))
+            assert answer.authorization
+
+
+def test_a_simulated_clock_beyond_loopback(tmp_path, campus):
+    output = refused(tmp_path, campus, *EVERYWHERE, "--simulated-clock", "2099-09-01T10:55:00,60")
+    assert "--simulated-clock" in output
+    assert "loopback" in output
+
+
+@pytest.mark.parametrize(
+    "text", ["now", "2099-09-01T10:55:00", "2099-13-01T10:55:00,60", "2099-09-01T10:55:00,0", "2099-09-01T10:55:00,nan"]
+)
+def test_a_simulated_clock_that_is_none(tmp_path, campus, text):
+    assert "--simulated-clock" in refused(tmp_path, campus, *LOOPBACK, "--simulated-clock", text)
+
+
+@pytest.mark.parametrize("option", ["--listen", "--http"])
+@pytest.mark.parametrize("address", ["7100", "127.0.0.1", "127.0.0.1:99999", "::1:7100"])
+def test_an_address_that_is_none(tmp_path, campus, option, address):
+    assert option in refused(tmp_path, campus, option, address)
+
+
+def test_a_data_folder_without_data(tmp_path, campus):
+    assert "no data here; `tapswitch import` makes a data folder" in refused(tmp_path, campus)
+
+
+def test_data_of_newer_software(tmp_path, campus):
+    data = make_data(tmp_path)
+    with lmdb.open(str(shard_folder(data)), max_dbs=3) as environment:
+        meta = environment.open_db(b"meta", create=False)
+        with environment.begin(write=True, db=meta) as transaction:
+            transaction.put(b"made", msgspec.msgpack.encode(Made(FORMAT + 1, 0, 1)))
+    done = serve_to_its_end(data, campus)
+    assert done.returncode == 2
+    assert f"data format {FORMAT + 1} is newer than this software's {FORMAT}" in done.stderr
+    assert command("verify", "--data", data).exit_code == 2
+    assert command("import", "--data", data, tmp_path / "accounts.csv").exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--listen", "--http"])
+def test_a_port_in_use(tmp_path, campus, option):
+    data = make_data(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = serve_to_its_end(data, campus, *LOOPBACK, option, f"127.0.0.1:{port}")
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+async def test_it_serves_and_stops(tmp_path, campus):
+    data = make_data(tmp_path)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT11:30:00")
+    with RunningSwitch(data, campus, "--simulated-clock", f"{tomorrow},60") as switch:
+        assert switch.get("/healthz") == (200, "alive\n")
+        status, page = switch.get("/readyz")
+        ready = msgspec.json.decode(page)
+        checks = {check["name"]: check for check in ready["checks"]}
+        open_files = checks.pop("open-files")
+        assert all(check["ok"] for check in checks.values())
+        assert ready["ready"] is open_files["ok"]
+        assert status == (200 if open_files["ok"] else 503)
+        assert ready["simulated_clock"] is True
+        assert checks["clock"]["explanation"] == "simulated, 60 seconds a second"
+        async with StationClient(switch.address) as client:
+            (answer,) = await client.ask(purchase(1))
+            assert answer.authorization
+            assert switch.samples()["tapswitch_journal_position", ()] == 21
+            switch.process.terminate()
+            assert [type(message).__name__ for message in await client.until_closed()] == ["SignedOff"]
+        assert switch.wait() == 0
+        assert [line["event"] for line in switch.logged("stopping")] == ["stopping"]
+        (stopped,) = switch.logged("stopped")
+        assert stopped["position"] == 21

@@ -1,0 +1,83 @@
+"""`tapswitch statement`: an account's events, newest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from spending import spend
+from switch_in_process import ALICE, purchase, reversal
+
+from campus_folder import PURCHASE_MAX, account_number, write_campus
+from running_switch import RunningSwitch, command, make_data
+from station_client import StationClient
+from switch.campus import read_campus
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    made = make_data(tmp_path)
+    policy = read_campus(write_campus(tmp_path)).policy
+    spend(made, policy, range(1, 4), checkpoint=True)
+    spend(made, policy, range(4, 5), PURCHASE_MAX + 1)
+    return made
+
+
+def lines(data: Path, *arguments: object) -> list[list[str]]:
+    """Position, service, code, reason, amount, balance, terminal and STAN of each line."""
+    result = command("statement", "--data", data, *arguments)
+    assert result.exit_code == 0, result.output
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in result.output.splitlines()
+        if line.startswith("│")
+    ]
+    return [[row[0], *row[2:]] for row in rows]
+
+
+def test_events_newest_first_from_snapshot_and_tail(data):
+    assert lines(data, ALICE) == [
+        ["24", "purchase", "61", "purchase-limit", "0.00", "97.00", "1001", "4"],
+        ["23", "purchase", "00", "", "-1.00", "97.00", "1001", "3"],
+        ["22", "purchase", "00", "", "-1.00", "98.00", "1001", "2"],
+        ["21", "purchase", "00", "", "-1.00", "99.00", "1001", "1"],
+        ["1", "opening", "00", "", "100.00", "100.00", "0", "0"],
+    ]
+
+
+def test_only_the_newest(data):
+    assert [line[0] for line in lines(data, "--last", 2, ALICE)] == ["24", "23"]
+    assert len(lines(data, "--last", 100, ALICE)) == 5
+
+
+def test_an_account_of_which_only_the_opening_is_known(data):
+    assert lines(data, account_number(2)) == [["2", "opening", "00", "", "100.00", "100.00", "0", "0"]]
+
+
+@pytest.mark.parametrize("account", ["404", "2026000", "x", "账号", "9" * 100])
+def test_an_unknown_account(data, account):
+    result = command("statement", "--data", data, account)
+    assert result.exit_code == 2
+    assert f"no account {account}" in result.output
+
+
+def test_a_count_that_is_none(data):
+    assert command("statement", "--data", data, "--last", 0, ALICE).exit_code == 2
+
+
+def test_a_folder_without_data(tmp_path):
+    result = command("statement", "--data", tmp_path, ALICE)
+    assert result.exit_code == 2
+    assert "no data here" in result.output
+
+
+async def test_beside_a_running_switch(tmp_path, data):
+    with RunningSwitch(data, tmp_path / "campus.toml") as switch:
+        async with StationClient(switch.address) as client:
+            bought = purchase(11)
+            await client.ask(bought)
+            await client.ask(reversal(12, bought))
+            assert [line[1:6] for line in lines(data, "--last", 2, ALICE)] == [
+                ["reversal", "00", "", "1.00", "97.00"],
+                ["purchase", "00", "", "-1.00", "96.00"],
+            ]
