@@ -45,14 +45,15 @@ def running(arguments: list[str], core: int, log: Path) -> Iterator[Measured]:
             stderr=errors,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
+    assert process.stdout is not None, "it was asked for"
     try:
-        assert process.stdout is not None, "it was asked for"
         words = process.stdout.readline().decode().split()
         if not words or words[0] != "ready":
             raise RuntimeError(f"{arguments[1]} did not start:\n{log.read_text()}")
         addresses = {name: _address(text) for name, text in (word.split("=") for word in words[1:])}
         yield Measured(process.pid, addresses["terminals"], addresses.get("http"))
     finally:
+        process.stdout.close()
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS_MAX)

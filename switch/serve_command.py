@@ -72,7 +72,7 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="debug logs every refused request.",
+    help="debug logs every request.",
 )
 def serve(
     data: Path,

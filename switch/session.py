@@ -114,8 +114,9 @@ class Session(asyncio.Protocol):
 
     def deliver(self, parcel: Parcel, answers: Sequence[Any]) -> None:
         """Queue answers; they leave together when the gateway flushes."""
-        del parcel
         self.in_flight -= len(answers)
+        if self._gateway.log_requests:
+            self._log_answers(parcel, answers)
         if not self._outbox:
             self._gateway.to_flush.append(self)
         self._outbox += answers
@@ -184,9 +185,9 @@ class Session(asyncio.Protocol):
         requests: list[Any] = []
         wait_ms_min = WAIT_MS_MAX
         refusal = Reason.STOPPING if gateway.stopping else gateway.shard.refusal
-        for message in messages:
+        for place, message in enumerate(messages):
             if type(message) not in _TO_SHARD:
-                self._answer_here(message, messages.index(message))
+                self._answer_here(message, place)
                 continue
             terminal = message.terminal
             if terminal not in terminals or (type(message) is Reversal and message.original_terminal not in terminals):
@@ -228,7 +229,8 @@ class Session(asyncio.Protocol):
         retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
         self._queue(Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms))
         if self._gateway.log_requests:
-            log.debug("request refused", request=self.correlation(request), code=f"{code:02}", reason=reason.value)
+            log.debug("request refused", request=self.correlation(request), station=self.station, code=f"{code:02}",
+                      reason=reason.value)  # fmt: skip
 
     def _answer_here(self, message: Any, place: int) -> None:
         match message:
@@ -248,6 +250,13 @@ class Session(asyncio.Protocol):
                 explanation = f"{type(message).__name__} is not expected in a session that is signed on"
                 self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, place, explanation))
 
+    def _log_answers(self, parcel: Parcel, answers: Sequence[Any]) -> None:
+        waited_ms = round((monotonic() - parcel.received) * 1_000, 3)
+        for answer in answers:
+            code, reason = getattr(answer, "code", Code.APPROVED), getattr(answer, "reason", Reason.NONE)
+            log.debug("request answered", request=self.correlation(answer), station=self.station, code=f"{code:02}",
+                      reason=reason.value, waited_ms=waited_ms)  # fmt: skip
+
     def _queue(self, reply: Any) -> None:
         if not self._outbox:
             self._gateway.to_flush.append(self)
@@ -258,6 +267,6 @@ class Session(asyncio.Protocol):
             self.transport.write(self._connection.send([SignedOff()]))
             self.close("signed off")
 
-    def correlation(self, request: Any) -> str:
-        """The name of one copy of a request in all log lines: session, terminal, STAN."""
-        return f"{self.number}-{request.terminal}-{request.stan}"
+    def correlation(self, message: Any) -> str:
+        """The name of a request in all log lines, and of its answer: session, terminal, STAN."""
+        return f"{self.number}-{message.terminal}-{message.stan}"
