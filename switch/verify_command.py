@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -38,6 +39,9 @@ def verify(data: Path) -> None:
             verified = verify_store(store, ACCOUNT, lambda position: progress.update(task, completed=position))
     except JournalBrokenError as error:
         errors.print(f"[red bold]BROKEN[/] at {error}", highlight=False)
+        raise SystemExit(1) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        errors.print(f"[red bold]BROKEN[/] snapshot, its row cannot be read: {error}", highlight=False)
         raise SystemExit(1) from error
     finally:
         store.close()

@@ -10,13 +10,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from campus_folder import write_campus
+from crowd import Crowd
+from running_switch import RunningSwitch, command, make_data
 
 from actors.account.kind import ACCOUNT
 from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
-from campus_folder import write_campus
-from crowd import Crowd
-from running_switch import RunningSwitch, command, make_data
 from simulators import station
 from switch.data_folder import shard_folder
 

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
+from campus_folder import write_accounts
 from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
-from campus_folder import write_accounts
 from switch.command_line import tapswitch
 
 READY = re.compile(r"ready terminals=127\.0\.0\.1:(\d+) http=127\.0\.0\.1:(\d+)\n")

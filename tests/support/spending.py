@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from switch_in_process import purchase
+
 from actors.account.kind import ACCOUNT
 from actors.lmdb_store import LmdbStore
 from actors.policy import Policy
 from actors.recovery import recover
 from switch.data_folder import shard_folder
-from switch_in_process import purchase
 
 
 def spend(data: Path, policy: Policy, stans: range, amount: int = 100, *, checkpoint: bool = False) -> None:

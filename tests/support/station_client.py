@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Any, Self
 
 from campus_folder import KEY_NUMBER, KEYS, NORTH
+
 from wire.connection import Connection, State
 from wire.messages import PROTOCOL_VERSION, SignedOn, SignOn
 
@@ -79,10 +81,8 @@ class StationClient:
     async def close(self) -> None:
         """Go without a word."""
         self.writer.close()
-        try:
+        with suppress(ConnectionError):  # the switch was first
             await self.writer.wait_closed()
-        except ConnectionError:
-            pass  # the switch was first
 
     async def _read(self) -> bool:
         async with asyncio.timeout(STEP_SECONDS):

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from campus_folder import TILL, account_number, card_of, write_campus
+
 from actors.account.card import CardState, PersonClass
 from actors.account.kind import ACCOUNT
 from actors.calendar import Moment
@@ -15,7 +17,6 @@ from actors.policy import Policy
 from actors.recovery import recover
 from actors.shard import SNAPSHOT_LAG, Shard
 from actors.store import Store
-from campus_folder import TILL, account_number, card_of, write_campus
 from switch.campus import read_campus
 from switch.clock import Clock
 from switch.embedded import EmbeddedShard

@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
 from running_switch import command, python
 
 COMMANDS = {"import", "init", "peak", "serve", "statement", "tap", "verify"}

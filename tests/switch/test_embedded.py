@@ -8,12 +8,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from campus_folder import write_campus
 from controlled_store import ControlledStore
 from switch_in_process import ALICE, BALANCE, EmbeddedInProcess, inquiry, purchase
 
 from actors.account.kind import ACCOUNT
 from actors.recovery import recover
-from campus_folder import write_campus
 from switch import clock as clock_module
 from switch import embedded as embedded_module
 from switch.campus import read_campus

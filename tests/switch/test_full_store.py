@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from switch_in_process import ALICE, inquiry, purchase
-
 from campus_folder import write_accounts, write_campus
 from running_switch import RunningSwitch, command
 from station_client import StationClient
+from switch_in_process import ALICE, inquiry, purchase
+
 from wire.codes import Code, Reason
 
 REQUESTS_MAX = 20_000

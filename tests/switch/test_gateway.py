@@ -11,11 +11,11 @@ from time import monotonic
 
 import msgspec
 import pytest
+from campus_folder import NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
 from controlled_store import ControlledStore
+from station_client import StationClient
 from switch_in_process import ALICE, BALANCE, GatewayInProcess, gateway_in_process, inquiry, purchase, reversal
 
-from campus_folder import NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
-from station_client import StationClient
 from switch import gateway as gateway_module
 from switch.session import UNREADABLE_MAX
 from wire.codec import MESSAGES_PER_RECORD_MAX
@@ -243,14 +243,17 @@ async def test_a_silent_session_is_closed(switch, monkeypatch):
 
 
 async def test_too_many_connections(serve):
-    async with serve(connections_max=2) as switch, StationClient(switch.address) as first:
-        async with StationClient(switch.address, SOUTH):
-            third = StationClient(switch.address, OFFICE)
-            third.reader, third.writer = await asyncio.open_connection(*switch.address)
-            assert await third.until_closed() == []
-            await third.close()
-            await first.ask(Echo(1))
-            assert switch.rejected == {"too-many-connections": 1}
+    async with (
+        serve(connections_max=2) as switch,
+        StationClient(switch.address) as first,
+        StationClient(switch.address, SOUTH),
+    ):
+        third = StationClient(switch.address, OFFICE)
+        third.reader, third.writer = await asyncio.open_connection(*switch.address)
+        assert await third.until_closed() == []
+        await third.close()
+        await first.ask(Echo(1))
+        assert switch.rejected == {"too-many-connections": 1}
 
 
 def reads_little() -> socket.socket:
@@ -262,7 +265,7 @@ def reads_little() -> socket.socket:
 async def open_slowly(client: StationClient, address: tuple[str, int]) -> None:
     """Connect so that little fits between the switch and whoever does not read."""
     narrow = reads_little()
-    narrow.setblocking(False)
+    narrow.setblocking(False)  # noqa: FBT003 - the standard library's own
     await asyncio.get_running_loop().sock_connect(narrow, address)
     client.reader, client.writer = await asyncio.open_connection(sock=narrow, limit=1_024)
     client.writer.write(client.greeting)
@@ -349,8 +352,8 @@ async def test_a_stop_answers_what_is_in_flight(serve, store):
         client.send(purchase(11), Echo(1))
         await client.receive(1)
         stopping = asyncio.create_task(switch.gateway.stop())
-        while not switch.gateway.stopping:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert switch.gateway.stopping
         (refused,) = await client.ask(purchase(12))
         assert (refused.code, refused.reason) == (Code.TRY_AGAIN, Reason.STOPPING)
         with pytest.raises(ConnectionRefusedError):

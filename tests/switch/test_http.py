@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from controlled_store import ControlledStore
-from switch_in_process import GatewayInProcess, gateway_in_process, purchase
-
 from running_switch import samples
 from station_client import StationClient
+from switch_in_process import GatewayInProcess, gateway_in_process, purchase
+
 from switch.clock import Clock
 from switch.http import HttpServer
 from switch.metrics import make_registry

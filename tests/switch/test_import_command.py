@@ -6,13 +6,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from campus_folder import account_number, account_row, card_of, write_accounts, write_campus
+from running_switch import RunningSwitch, command, python
 
+from actors import opening
 from actors.account.kind import ACCOUNT
 from actors.lmdb_store import LmdbStore
 from actors.opening import ACCOUNTS_PER_COMMIT
 from actors.recovery import recover
-from campus_folder import account_number, account_row, card_of, write_accounts, write_campus
-from running_switch import RunningSwitch, command, python
 from switch.data_folder import shard_folder
 
 HEADER = "account,card,state,expires,class,balance\n"
@@ -141,17 +142,18 @@ def test_run_again_a_differing_row_is_an_error_and_nothing_is_imported(data, fil
     assert set(balances(data)) == {account_number(1), account_number(2)}
 
 
-def test_without_space_it_says_so_and_is_finished_with_more(data, file):
-    count = 14 * ACCOUNTS_PER_COMMIT
-    write_accounts(file, count)
+def test_without_space_it_says_so_and_is_finished_with_more(data, file, monkeypatch):
+    monkeypatch.setattr(opening, "ACCOUNTS_PER_COMMIT", 200)
+    numbers = [f"2026{place:015}" for place in range(1, 12_001)]  # as wide as they may be, for soon the map is full
+    file.write_text(HEADER + "".join(f"{number},C{number},active,2099-12-31,student,100.00\n" for number in numbers))
     result = command("import", "--data", data, "--map-size", 1, file)
     assert result.exit_code == 1
     assert "--map-size" in result.output
     assert command("verify", "--data", data).exit_code == 0
     opened = len(balances(data))
-    assert 0 < opened < count
-    assert f"{count - opened} accounts opened, {opened} were open already" in imported(data, file)
-    assert balances(data) == {account_number(place): 10_000 for place in range(1, count + 1)}
+    assert 0 < opened < len(numbers)
+    assert f"{len(numbers) - opened} accounts opened, {opened} were open already" in imported(data, file)
+    assert balances(data) == dict.fromkeys(numbers, 10_000)
 
 
 def test_killed_it_is_finished_by_a_second_run(data, file):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from controlled_store import ControlledStore
 from prometheus_client.parser import text_string_to_metric_families
-from switch_in_process import gateway_in_process, inquiry, purchase
-
 from running_switch import samples
 from station_client import StationClient
+from switch_in_process import gateway_in_process, inquiry, purchase
+
 from switch.meters import BATCH_EDGES, LATENCY_EDGES_S
 from switch.metrics import make_registry, render
 from wire.messages import Purchase

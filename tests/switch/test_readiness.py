@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from controlled_store import ControlledStore
+from station_client import StationClient
 from switch_in_process import GatewayInProcess, gateway_in_process, purchase
 
 from actors.store import Usage
-from station_client import StationClient
 from switch.clock import Clock
 from switch.readiness import DESCRIPTORS_BESIDE_CONNECTIONS, Check, Readiness
 

@@ -11,12 +11,12 @@ import lmdb
 import msgspec
 import pytest
 import structlog
-from switch_in_process import purchase
-
-from actors.lmdb_store import FORMAT, Made
 from campus_folder import KEYS, NORTH, write_campus, write_secrets
 from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
+from switch_in_process import purchase
+
+from actors.lmdb_store import FORMAT, Made
 from switch.data_folder import shard_folder
 from switch.secrets_file import MARKER
 

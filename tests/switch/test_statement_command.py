@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from spending import spend
-from switch_in_process import ALICE, purchase, reversal
-
 from campus_folder import PURCHASE_MAX, account_number, write_campus
 from running_switch import RunningSwitch, command, make_data
+from spending import spend
 from station_client import StationClient
+from switch_in_process import ALICE, purchase, reversal
+
 from switch.campus import read_campus
 
 

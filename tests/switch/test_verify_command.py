@@ -7,12 +7,12 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from spending import spend
-from switch_in_process import purchase
-
 from campus_folder import TILL, write_campus
 from running_switch import RunningSwitch, command, make_data
+from spending import spend
 from station_client import StationClient
+from switch_in_process import purchase
+
 from switch.campus import read_campus
 from switch.data_folder import shard_folder
 
@@ -136,6 +136,14 @@ def test_an_altered_snapshot(data):
 
     tamper(data, b"rows", enrich)
     assert 1 <= broken_at(data) <= OPENED
+
+
+def test_a_snapshot_that_cannot_be_read(data):
+    tamper(data, b"rows", lambda transaction: transaction.put(b"t" + TILL.to_bytes(4, "big"), b"\xc1"))
+    result = command("verify", "--data", data)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "BROKEN snapshot" in result.output
 
 
 def test_an_altered_highest_stan(data):
