@@ -139,18 +139,22 @@ class EmbeddedShard:
         seconds = monotonic() - began
         self._meters.commit_latency.observe(seconds)
         self._meters.recent_commits_s.append(seconds)
-        if error is None:
+        if isinstance(error, CommitRefusedError):
+            self._undo_turn(error)
+        elif error is not None:
+            self._break(error)
+        else:
             if turn.batch is not None:
                 self._meters.batch_sizes.observe(len(turn.events))
             self.store_full = False
             self._finish_turn(turn, requests)
-        elif isinstance(error, CommitRefusedError):
-            self._undo_turn(error)
-        else:
-            self._break(error)
 
     def _finish_turn(self, turn: Turn, requests: list[Any]) -> None:
-        self.shard.adopt(turn)
+        try:
+            self.shard.adopt(turn)
+        except Exception as error:  # noqa: BLE001 - as for decide: it cannot be trusted with another turn
+            self._break(error)
+            return
         answers, start = turn.answers, 0
         if len(answers) == sum(len(parcel.requests) for parcel in self._committing):
             for parcel in self._committing:

@@ -112,6 +112,7 @@ class Gateway:
         self.by_station[session.station] = session
         if older is not None:
             older.close("replaced by a newer session of its station", newer=session.number)
+            older.abort()  # its station has gone from it and will not read what is still to be sent
         log.info("signed on", session=session.number, station=session.station)
 
     def disconnected(self, session: Session) -> None:

@@ -13,7 +13,7 @@ from actors.calendar import Moment
 from actors.lmdb_store import MAP_BYTES, LmdbStore
 from actors.opening import Opening, conflict, open_accounts
 from actors.recovery import recover
-from actors.store import CommitRefusedError, StoreFormatError, StoreLockedError
+from actors.store import CommitBrokenError, CommitRefusedError, StoreFormatError, StoreLockedError
 from switch.accounts_file import AccountRow, AccountsFileError, read_accounts
 from switch.data_folder import shard_folder
 
@@ -47,6 +47,8 @@ def import_accounts(data: Path, map_size: int, accounts: Path) -> None:
         opened, existing = _open(store, rows, accounts)
     except CommitRefusedError as error:
         raise click.ClickException(f"{error}; make room or raise --map-size, then run this again to finish") from error
+    except CommitBrokenError as error:
+        raise click.ClickException(f"the commit failed: {error}; look at the disk, then run this again") from error
     finally:
         store.close()
     Console(stderr=True).print(f"{opened} accounts opened, {existing} were open already")

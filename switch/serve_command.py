@@ -32,6 +32,8 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
             parsed = datetime.fromisoformat(start), float(speed)
         except ValueError:
             self.fail(f"{value!r} is not like 2026-09-01T10:55:00,60", param, ctx)
+        if parsed[0].tzinfo is not None:
+            self.fail(f"{start!r} has a UTC offset: START is local time at the campus", param, ctx)
         if not 0 < parsed[1] <= 100_000:
             self.fail(f"speed {speed} is not between 0 and 100000", param, ctx)
         return parsed
@@ -99,7 +101,7 @@ def serve(
     except (StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
-        raise click.UsageError(f"cannot listen: {error}") from error
+        raise click.UsageError(f"cannot start: {error}") from error
     raise SystemExit(status)
 
 

@@ -247,6 +247,7 @@ class Session(asyncio.Protocol):
                 )  # fmt: skip
             case _:
                 self._gateway.meters.rejected["unexpected-message"] += 1
+                self._unreadable += 1
                 explanation = f"{type(message).__name__} is not expected in a session that is signed on"
                 self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, place, explanation))
 

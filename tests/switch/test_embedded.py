@@ -281,11 +281,12 @@ async def test_a_broken_commit_stops_the_shard(inside, store, sender):
     assert balance(inside) == BALANCE
 
 
-async def test_a_turn_that_cannot_be_decided_stops_the_shard(inside, sender, monkeypatch):
+@pytest.mark.parametrize("step", ["decide", "adopt"])
+async def test_a_turn_that_fails_in_the_shard_stops_it(inside, sender, monkeypatch, step):
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(inside.embedded.shard, "decide", fail)
+    monkeypatch.setattr(inside.embedded.shard, step, fail)
     submit(inside, sender, purchase(1))
     async with asyncio.timeout(20):
         await inside.embedded.drain()

@@ -108,7 +108,15 @@ def test_a_simulated_clock_beyond_loopback(tmp_path, campus):
 
 
 @pytest.mark.parametrize(
-    "text", ["now", "2099-09-01T10:55:00", "2099-13-01T10:55:00,60", "2099-09-01T10:55:00,0", "2099-09-01T10:55:00,nan"]
+    "text",
+    [
+        "now",
+        "2099-09-01T10:55:00",
+        "2099-13-01T10:55:00,60",
+        "2099-09-01T10:55:00,0",
+        "2099-09-01T10:55:00,nan",
+        "2099-09-01T10:55:00+08:00,60",
+    ],
 )
 def test_a_simulated_clock_that_is_none(tmp_path, campus, text):
     assert "--simulated-clock" in refused(tmp_path, campus, *LOOPBACK, "--simulated-clock", text)
@@ -146,7 +154,7 @@ def test_a_port_in_use(tmp_path, campus, option):
         port = taken.getsockname()[1]
         done = serve_to_its_end(data, campus, *LOOPBACK, option, f"127.0.0.1:{port}")
     assert done.returncode == 2
-    assert "cannot listen" in done.stderr
+    assert "cannot start" in done.stderr
     assert str(port) in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
