@@ -55,7 +55,8 @@ class MessageDecoder(Generic[T]):
             messages: list[T | Unreadable] = self._all.decode(plaintext)
         except _DECODING_ERRORS:
             return self._decode_each(plaintext)
-        _check_count(messages)
+        if not 1 <= len(messages) <= MESSAGES_PER_RECORD_MAX:
+            raise _wrong_count(messages)
         return messages
 
     def _decode_each(self, plaintext: bytes) -> list[T | Unreadable]:
@@ -63,7 +64,8 @@ class MessageDecoder(Generic[T]):
             parts = _raw_decoder.decode(plaintext)
         except _DECODING_ERRORS as error:
             raise PeerProtocolError(Breach.RECORD_STRUCTURE, f"not a msgpack array: {error}") from error
-        _check_count(parts)  # before the costly part, which is one exception for every bad message
+        if not 1 <= len(parts) <= MESSAGES_PER_RECORD_MAX:  # the costly part is one exception for every bad message
+            raise _wrong_count(parts)
         return [self._decode_one(place, part) for place, part in enumerate(parts)]
 
     def _decode_one(self, place: int, part: msgspec.Raw) -> T | Unreadable:
@@ -94,12 +96,10 @@ def encode(messages: Sequence[Request | Reply]) -> list[bytes]:
     return encode(messages[:half]) + encode(messages[half:])
 
 
-def _check_count(messages: Sequence[object]) -> None:
-    if not 1 <= len(messages) <= MESSAGES_PER_RECORD_MAX:
-        raise PeerProtocolError(
-            Breach.RECORD_STRUCTURE,
-            f"a record of {len(messages)} messages; 1 to {MESSAGES_PER_RECORD_MAX} are allowed",
-        )
+def _wrong_count(messages: Sequence[object]) -> PeerProtocolError:
+    return PeerProtocolError(
+        Breach.RECORD_STRUCTURE, f"a record of {len(messages)} messages; 1 to {MESSAGES_PER_RECORD_MAX} are allowed"
+    )
 
 
 def _whose(part: msgspec.Raw) -> tuple[int, int]:
