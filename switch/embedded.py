@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from operator import attrgetter
 from time import monotonic
 from typing import Any, Final
 
@@ -26,6 +28,11 @@ from wire.messages import Answer
 
 TURN_REQUESTS_MAX: Final = 1_024
 DEADLINE_TICK_S: Final = 0.05
+
+_deadline: Final = attrgetter("deadline")
+_received: Final = attrgetter("received")
+_requests: Final = attrgetter("requests")
+
 log = structlog.get_logger()
 
 
@@ -106,7 +113,7 @@ class EmbeddedShard:
     def _begin_turn(self) -> None:
         started = monotonic()
         parcels = self.mailbox.take(TURN_REQUESTS_MAX)
-        if any(parcel.has_expired(started) for parcel in parcels):
+        if min(map(_deadline, parcels), default=started) < started:
             parcels = self._refuse_expired(parcels, started)
         if self._clock.problem(self.shard.time_us) is not None:
             # No event may be stamped with this time; nothing was decided, so trying again is safe.
@@ -114,9 +121,7 @@ class EmbeddedShard:
                 self._refuse(parcel, parcel.requests, Code.TRY_AGAIN, Reason.NOT_READY)
             self._end_turn()
             return
-        requests: list[Any] = []
-        for parcel in parcels:
-            requests += parcel.requests
+        requests: list[Any] = list(chain.from_iterable(map(_requests, parcels)))
         self._meters.queue_latency.observe_waits(started, *_waits(parcels))
         shard = self.shard
         moment = self.policy.calendar.moment(max(self._clock.now_us(), shard.time_us))
@@ -242,4 +247,4 @@ class EmbeddedShard:
 
 def _waits(parcels: list[Parcel]) -> tuple[list[float], list[int]]:
     """When each parcel was received, and how many requests it has."""
-    return [parcel.received for parcel in parcels], [len(parcel.requests) for parcel in parcels]
+    return list(map(_received, parcels)), list(map(len, map(_requests, parcels)))

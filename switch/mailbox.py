@@ -21,7 +21,7 @@ class Sender(Protocol):
 class Parcel:
     """The account requests of one record. Each request is answered exactly once."""
 
-    __slots__ = ("received", "requests", "sender", "wait_ms_min")
+    __slots__ = ("deadline", "received", "requests", "sender")
 
     def __init__(self, sender: Sender, requests: list[Any], received: float, wait_ms_min: int) -> None:
         self.sender = sender
@@ -31,21 +31,17 @@ class Parcel:
         self.received = received
         """Monotonic seconds."""
 
-        self.wait_ms_min = wait_ms_min
-        """The shortest time that any of the requests may wait, from `received`."""
-
-    def has_expired(self, now: float) -> bool:
-        """Whether some request's terminal has stopped waiting."""
-        return (now - self.received) * 1_000 > self.wait_ms_min
+        self.deadline = received + wait_ms_min / 1_000
+        """Monotonic seconds after which the first of the terminals has stopped waiting."""
 
     def take_expired(self, now: float) -> list[Any]:
         """Remove and return the requests whose terminals have stopped waiting."""
-        waited_ms = (now - self.received) * 1_000
-        if waited_ms <= self.wait_ms_min:
+        if now <= self.deadline:
             return []
+        waited_ms = (now - self.received) * 1_000
         expired = [request for request in self.requests if waited_ms > request.wait_ms]
         self.requests = [request for request in self.requests if waited_ms <= request.wait_ms]
-        self.wait_ms_min = min((request.wait_ms for request in self.requests), default=0)
+        self.deadline = self.received + min((request.wait_ms for request in self.requests), default=0) / 1_000
         return expired
 
 
@@ -75,10 +71,12 @@ class Mailbox:
         taken: list[Parcel] = []
         count = 0
         parcels = self._parcels
-        while parcels and (not taken or count + len(parcels[0].requests) <= requests_max):
-            parcel = parcels.popleft()
-            count += len(parcel.requests)
-            taken.append(parcel)
+        while parcels:
+            after = count + len(parcels[0].requests)
+            if after > requests_max and taken:
+                break
+            taken.append(parcels.popleft())
+            count = after
         self.depth -= count
         return taken
 

@@ -206,7 +206,7 @@ async def test_who_waits_too_long_for_a_commit_is_told_that_nobody_knows(inside,
     store.hold()
     parcel = submit(inside, sender, purchase(1), purchase(2, wait_ms=600_000))
     await store.begun()
-    parcel.received -= 100
+    parcel.received, parcel.deadline = parcel.received - 100, parcel.deadline - 100
     (unknown,) = await sender.wait_for(1)
     assert (unknown.stan, unknown.code, unknown.reason) == (1, Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN)
     store.let_go()
@@ -226,7 +226,7 @@ async def test_a_late_commit_delivers_nothing_to_who_has_been_answered(inside, s
     parcel = submit(inside, sender, purchase(1))
     submit(inside, other, purchase(2))
     await store.begun()
-    parcel.received -= LONG_AGO_S
+    parcel.received, parcel.deadline = parcel.received - LONG_AGO_S, parcel.deadline - LONG_AGO_S
     (unknown,) = await sender.wait_for(1)
     assert unknown.code is Code.SYSTEM_MALFUNCTION
     store.let_go()

@@ -35,7 +35,7 @@ def test_each_request_expires_by_its_own_wait():
     waiting = parcel(500, 100, 300, received=10.0)
     assert stans(waiting.take_expired(10.2)) == [2]
     assert stans(waiting.requests) == [1, 3]
-    assert waiting.wait_ms_min == 300
+    assert waiting.deadline == 10.3
     assert waiting.take_expired(10.2) == []
     assert stans(waiting.take_expired(11.0)) == [1, 3]
     assert waiting.requests == []
