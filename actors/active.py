@@ -24,6 +24,11 @@ class ActiveActors(Generic[State]):
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
+    @property
+    def find_young(self) -> Callable[[str], State | None]:
+        """As `find`, without a Python call, but only for actors that `find` need not move. Good until `passivate`."""
+        return self._young.get
+
     def find(self, number: str) -> State | None:
         """The actor's state, activating it if need be; None if it does not exist."""
         state = self._young.get(number)

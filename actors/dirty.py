@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import filterfalse, islice
 from typing import Generic, TypeVar
 
 Group = TypeVar("Group")
@@ -32,9 +32,7 @@ class DirtyGroups(Generic[Group, Member]):
     def mark(self, members: Iterable[Member], position: int) -> None:
         """Events from `position` on changed these members. Positions never decrease from call to call."""
         known = self._members
-        for member in members:
-            if member in known:
-                continue
+        for member in filterfalse(known.__contains__, members):
             known.add(member)
             group = self._group_of(member)
             entry = self._groups.get(group)

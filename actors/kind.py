@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from actors.calendar import Moment
 from actors.ledger import LedgerAccount
 from actors.policy import Policy
-from actors.totals import TotalsKey
+from actors.totals import Counted
 
 
 class State(Protocol):
@@ -67,11 +67,11 @@ class Kind(NamedTuple):
     inquire: Callable[[Any, Any, Sequence[Any], Moment, Policy], Any]
     """(state, inquiry, newest events, moment, policy) → reply."""
 
-    gained: Callable[[Any, Any], int]
-    """(state before, state after) → by how many minor units its holdings grew."""
+    holdings: Callable[[Sequence[Any]], int]
+    """(states) → how many minor units they hold together."""
 
-    book: Mapping[type, Callable[[Any], tuple[TotalsKey | None, int, tuple[tuple[LedgerAccount, int], ...]]]]
-    """(event) → (totals key or None, amount, ((ledger account, change), ...) that sum to zero).
+    book: Callable[[Iterable[Any], int], tuple[list[Counted], Iterable[tuple[LedgerAccount, int]]]]
+    """(successive events, position of the first) → (what counts in totals, (ledger account, change) that sum to zero).
 
-    Absent for events that move no money.
+    Postings to one ledger account may come added up.
     """

@@ -34,7 +34,7 @@ def _replay(shard: Shard, kind: Kind, event: Any, position: int, *, posted: bool
         after = kind.apply[type(event)](state, event, position)
         shard.actors.adopt({event.account: after})
         if not posted:
-            shard.ledger.held += kind.gained(state, after)
+            shard.ledger.held += kind.holdings([after]) - kind.holdings([state])
     terminals = set()
     for terminal, stan in kind.concerns(event):
         shard.stans[terminal] = max(stan, shard.stans.get(terminal, 0))

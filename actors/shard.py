@@ -134,33 +134,37 @@ class Shard:
         kind, first, answers, events, states, stans = (
             self._kind, turn.first, turn.answers, turn.events, turn.states, turn.stans,
         )  # fmt: skip
-        decide_by, apply_by, answer_by, gained = kind.decide, kind.apply, kind.answer, kind.gained
-        original_of, find, highest_before = kind.original_of, self.actors.find, self.stans.get
+        decide_by, apply_by, answer_by, original_of = kind.decide, kind.apply, kind.answer, kind.original_of
+        find_young, find, highest_before = self.actors.find_young, self.actors.find, self.stans.get
+        befores: list[Any] = []
+        afters: list[Any] = []
         for request in requests:
-            number, terminal, stan = request.account, request.terminal, request.stan
-            state = states.get(number) or find(number)
-            decide = decide_by.get(type(request))
+            number, terminal, stan, asked = request.account, request.terminal, request.stan, type(request)
+            state = states.get(number) or find_young(number) or find(number)
+            decide = decide_by.get(asked)
             if state is None or decide is None:
                 answers.append(self._answer_unrecorded(turn, request, state, policy))
                 continue
             highest = stans.get(terminal) or highest_before(terminal, 0)
             original = None
-            if stan <= highest or type(request) in original_of:
+            if stan <= highest or asked in original_of:
                 known = self._answer_known(turn, request, state, highest)
                 if known is not None:
                     answers.append(known)
                     continue
                 original = self._original(turn, state, request)
-            stans[terminal] = max(highest, stan)
+            stans[terminal] = stan if stan > highest else highest  # noqa: FURB136 - a call of max costs as much as a rule
             position = first + len(events)
             event = decide(state, request, original, moment, policy, position * SLOTS + self._number)
             after = apply_by[type(event)](state, event, position)
             events.append(event)
             states[number] = after
-            turn.held += gained(state, after)
-            if type(request) in original_of:
+            befores.append(state)
+            afters.append(after)
+            if asked in original_of:
                 self._see_originals(turn, event)
             answers.append(answer_by[type(event)](event))
+        turn.held = kind.holdings(afters) - kind.holdings(befores)
         self.seal(turn)
         return turn
 
@@ -187,15 +191,10 @@ class Shard:
 
     def book(self, events: Iterable[Any], first: int, *, post: bool = True) -> None:
         """Count durable events, the first at position `first`, in their totals and (if `post`) in the ledger."""
-        books, post_all, count = self._kind.book, self.ledger.post, self.totals.count
-        for position, event in enumerate(events, first):
-            book = books.get(type(event))
-            if book is not None:
-                totals_key, amount, postings = book(event)
-                if post:
-                    post_all(postings)
-                if totals_key is not None:
-                    count(totals_key, amount, position)
+        counted, postings = self._kind.book(events, first)
+        if post:
+            self.ledger.post(postings)
+        self.totals.count(counted)
 
     def mark_dirty(self, numbers: Iterable[str], terminals: Iterable[int], position: int) -> None:
         """The snapshots of these actors and terminals lack events from `position` on."""
@@ -227,7 +226,7 @@ class Shard:
         after = self._kind.apply[type(event)](state, event, position)
         turn.states[event.account] = after
         turn.events.append(event)
-        turn.held += self._kind.gained(state, after)
+        turn.held += self._kind.holdings([after]) - self._kind.holdings([state])
 
     def _answer_known(self, turn: Turn, request: Any, state: Any, highest: int) -> Any:
         """The answer to a request that was decided before, or None: then it is new."""

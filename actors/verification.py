@@ -85,7 +85,7 @@ class _Replay:
                 position, f"account {event.account}: balances {after.purses} differ from the event's {event.balances}"
             )
         self._states[event.account] = after
-        self._book(position, event, kind.gained(before, after))
+        self._book(position, event, kind.holdings([after]) - kind.holdings([before]))
         if position < self._replay_from and self._actor_positions.get(event.account, 0) < position:
             raise self._lost(position, f"account {event.account}")
         for terminal, stan in kind.concerns(event):
@@ -100,16 +100,16 @@ class _Replay:
                 raise JournalBrokenError(position, f"account {event.account}: its snapshot differs from the replay")
 
     def _book(self, position: int, event: Any, gained: int) -> None:
-        book = self._kind.book.get(type(event))
-        key, amount, postings = book(event) if book else (None, 0, ())
+        counted, posted = self._kind.book([event], position)
+        postings = list(posted)
         if sum(change for _, change in postings):
             raise JournalBrokenError(position, f"postings do not sum to zero: {postings}")
-        posted = sum(change for (name, _), change in postings if name == PURSES)
-        if posted != gained:
-            raise JournalBrokenError(position, f"account {event.account} gained {gained}, but {posted} was posted")
+        purses = sum(change for (name, _), change in postings if name == PURSES)
+        if purses != gained:
+            raise JournalBrokenError(position, f"account {event.account} gained {gained}, but {purses} was posted")
         self._ledger.post(postings)
         self._ledger.held += gained
-        if key is not None:
+        for key, amount, _ in counted:
             if position < self._replay_from and self._total_positions.get(key, 0) < position:
                 raise self._lost(position, f"total {key}")
             sums = self._sums.setdefault(key, [0, 0, 0])

@@ -9,7 +9,7 @@ from actors.account.apply import APPLY
 from actors.account.decide import DECIDE
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
-from actors.account.postings import BOOK, gained
+from actors.account.postings import book, holdings
 from actors.account.services import SERVICE
 from actors.account.state import Account, new_account
 from actors.kind import Kind
@@ -27,6 +27,6 @@ ACCOUNT: Final = Kind(
     original_of=ORIGINAL_OF,
     events_wanted=events_wanted,
     inquire=inquire,
-    gained=gained,
-    book=BOOK,
+    holdings=holdings,
+    book=book,
 )

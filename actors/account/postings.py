@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 from actors.account.events import Event, Opened, Purchased, Reversed, ToppedUp
 from actors.account.state import Account
 from actors.ledger import PURSES, LedgerAccount
 from actors.policy import Service
-from actors.totals import TotalsKey
+from actors.totals import Counted, TotalsKey
 
 Posting = tuple[LedgerAccount, int]
 """A change of one ledger account in minor units; the postings of an event sum to zero."""
@@ -31,9 +33,12 @@ _TOP_UP: Final = Service.TOP_UP.value
 _REVERSAL_OF: Final = f"{Service.REVERSAL.value}-of-"
 
 
-def gained(before: Account, after: Account) -> int:
-    """By how much the money in the account's purses grew, in minor units."""
-    return sum(after.purses) - sum(before.purses)
+_purses: Final = attrgetter("purses")
+
+
+def holdings(accounts: Iterable[Account]) -> int:
+    """The money in the purses of all these accounts, in minor units."""
+    return sum(chain.from_iterable(map(_purses, accounts)))
 
 
 def _book_purchase(event: Purchased) -> Booking:
@@ -75,6 +80,30 @@ BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
     Opened: _book_opening,
 }
 """By event: where its money is booked; an event that is not here moved nothing."""
+
+
+def book(events: Iterable[Event], first: int) -> tuple[list[Counted], list[Posting]]:
+    """What successive events, the first at position `first`, count in totals, and all their postings.
+
+    Purchases are nearly all of the traffic: what they pay is added up by merchant before it is posted.
+    """
+    counted: list[Counted] = []
+    posted: list[Posting] = []
+    paid: dict[int, int] = {}
+    for position, event in enumerate(events, first):
+        if type(event) is Purchased:
+            amount, merchant = event.amount, event.merchant
+            paid[merchant] = paid.get(merchant, 0) + amount
+            counted.append(((event.business_day, merchant, event.terminal, _PURCHASE, event.period), amount, position))
+        elif (book_one := BOOK.get(type(event))) is not None:
+            key, amount, changes = book_one(event)
+            posted += changes
+            if key is not None:
+                counted.append((key, amount, position))
+    if paid:
+        posted.append((MAIN_PURSE, -sum(paid.values())))
+        posted += [((MERCHANTS, merchant), amount) for merchant, amount in paid.items()]
+    return counted, posted
 
 
 def postings(event: Event) -> tuple[Posting, ...]:

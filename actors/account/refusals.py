@@ -61,8 +61,8 @@ def purchase_refusal(
         return _OUTSIDE_HOURS
     if not 0 < amount <= AMOUNT_MAX:
         return _AMOUNT_OUT_OF_RANGE
-    if (refusal := _card_refusal(account, request.card, day)) is not None:
-        return refusal
+    if request.card != account.card or account.card_state is not _ACTIVE or day > account.expires:
+        return _card_refusal(account, request.card, day)
     if limits.purchase_max and amount > limits.purchase_max:
         return _PURCHASE_LIMIT
     if limits.day_max and (account.spent if account.spending_day == day else 0) + amount > limits.day_max:

@@ -18,7 +18,7 @@ def nothing_stored(_day: int, _terminal: int) -> dict[TotalsKey, Sums]:
 def test_counts_and_amounts_add_up_by_key() -> None:
     totals = Totals(nothing_stored)
     for position, counted in enumerate([key(), key(period=2), key(), key(service="top-up")], 1):
-        totals.count(counted, 100 * position, position)
+        totals.count([(counted, 100 * position, position)])
     assert totals.of(DAY, 1001) == {key(): (2, 400, 3), key(period=2): (1, 200, 2), key(service="top-up"): (1, 400, 4)}
     assert totals.of(DAY, 1002) == {}
     assert totals.of(DAY + 1, 1001) == {}
@@ -27,23 +27,23 @@ def test_counts_and_amounts_add_up_by_key() -> None:
 def test_event_that_is_counted_already_is_not_counted_again() -> None:
     totals = Totals(nothing_stored)
     for position in [1, 2, 1, 2, 3, 3]:
-        totals.count(key(), 10, position)
+        totals.count([(key(), 10, position)])
     assert totals.of(DAY, 1001) == {key(): (3, 30, 3)}
 
 
 def test_stored_day_is_read_before_it_is_counted_on() -> None:
     totals = Totals(lambda day, terminal: {key(): (5, 500, 9)} if (day, terminal) == (DAY, 1001) else {})
-    totals.count(key(), 100, 9)
-    totals.count(key(), 100, 10)
-    totals.count(key(period=2), 1, 11)
+    totals.count([(key(), 100, 9)])
+    totals.count([(key(), 100, 10)])
+    totals.count([(key(period=2), 1, 11)])
     assert totals.of(DAY, 1001) == {key(): (6, 600, 10), key(period=2): (1, 1, 11)}
 
 
 def test_days_of_a_terminal_in_memory() -> None:
     totals = Totals(nothing_stored)
-    totals.count(key(), 1, 1)
-    totals.count(key(DAY + 1), 2, 2)
-    totals.count(key(DAY + 1, terminal=1002), 3, 3)
+    totals.count([(key(), 1, 1)])
+    totals.count([(key(DAY + 1), 2, 2)])
+    totals.count([(key(DAY + 1, terminal=1002), 3, 3)])
     assert totals.in_memory(1001) == [(DAY, {key(): (1, 1, 1)}), (DAY + 1, {key(DAY + 1): (1, 2, 2)})]
     assert totals.in_memory(1003) == []
 
@@ -68,12 +68,12 @@ def test_forgotten_day_is_read_back_when_an_event_counts_in_it() -> None:
     stored = StoredDays()
     totals = Totals(stored.load)
     for day in range(DAYS_IN_MEMORY + 2):
-        totals.count(key(DAY + day), 10, day + 1)
+        totals.count([(key(DAY + day), 10, day + 1)])
     stored.write(totals, 1001)
     totals.forget(lambda _: None)
     assert [day for day, _ in totals.in_memory(1001)] == [DAY + 2, DAY + 3, DAY + 4]
     stored.reads.clear()
-    totals.count(key(DAY), 10, 99)
+    totals.count([(key(DAY), 10, 99)])
     assert stored.reads == [(DAY, 1001)]
     assert totals.of(DAY, 1001) == {key(): (2, 20, 99)}
 
@@ -81,7 +81,7 @@ def test_forgotten_day_is_read_back_when_an_event_counts_in_it() -> None:
 def test_day_that_is_not_stored_is_not_forgotten() -> None:
     totals = Totals(nothing_stored)
     for day in range(DAYS_IN_MEMORY + 2):
-        totals.count(key(DAY + day), 10, day + 1)
+        totals.count([(key(DAY + day), 10, day + 1)])
     totals.forget(lambda _: 1)
     assert totals.of(DAY, 1001) == {key(): (1, 10, 1)}
 
@@ -89,7 +89,7 @@ def test_day_that_is_not_stored_is_not_forgotten() -> None:
 def test_day_that_was_over_before_its_terminal_became_dirty_is_forgotten() -> None:
     totals = Totals(nothing_stored)
     for day in range(DAYS_IN_MEMORY + 2):
-        totals.count(key(DAY + day), 10, day + 1)
+        totals.count([(key(DAY + day), 10, day + 1)])
     totals.forget(lambda _: 2)
     assert [day for day, _ in totals.in_memory(1001)] == [DAY + 1, DAY + 2, DAY + 3, DAY + 4]
 
@@ -98,6 +98,6 @@ def test_last_days_stay_in_memory() -> None:
     stored = StoredDays()
     totals = Totals(stored.load)
     for day in range(DAYS_IN_MEMORY):
-        totals.count(key(DAY + day), 10, day + 1)
+        totals.count([(key(DAY + day), 10, day + 1)])
     totals.forget(lambda _: None)
     assert len(totals.in_memory(1001)) == DAYS_IN_MEMORY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -23,7 +25,8 @@ from msgspec.structs import replace
 from actors.account.card import CardState, PersonClass
 from actors.account.decide import DECIDE
 from actors.account.events import Opened
-from actors.account.postings import BOOK, gained, postings
+from actors.account.postings import BOOK, Posting, book, holdings, postings
+from actors.ledger import LedgerAccount
 
 
 def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
@@ -86,5 +89,22 @@ def test_totals(event: Any, key: Any, amount: int) -> None:
     assert BOOK[type(event)](event)[:2] == (key, amount)
 
 
-def test_gained_is_the_change_of_all_purses() -> None:
-    assert gained(account(purses=(100, 20)), account(purses=(70, 60))) == 10
+def test_holdings_are_all_purses_of_all_accounts() -> None:
+    assert holdings([account(purses=(100, 20)), account(purses=(70, 60))]) == 250
+    assert holdings([]) == 0
+
+
+def test_a_turn_is_booked_as_its_events_are() -> None:
+    declined = decided(purchase(5, 10**9))
+    events = [PURCHASED, declined, TOPPED_UP, PURCHASED, decided(purchase(9, 1, terminal=TILL.number))]
+    counted, posted = book(events, 7)
+    booked = [(BOOK[type(event)](event), position) for position, event in enumerate(events, 7) if type(event) in BOOK]
+    assert counted == [(key, amount, position) for (key, amount, _), position in booked]
+    assert _sums(posted) == _sums(posting for event in events for posting in postings(event))
+
+
+def _sums(posted: Iterable[Posting]) -> dict[LedgerAccount, int]:
+    sums: Counter[LedgerAccount] = Counter()
+    for ledger_account, change in posted:
+        sums[ledger_account] += change
+    return sums

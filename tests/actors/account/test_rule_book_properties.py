@@ -17,7 +17,7 @@ from actors.account.card import CardState, PersonClass
 from actors.account.decide import DECIDE
 from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
-from actors.account.postings import BOOK, gained, postings
+from actors.account.postings import BOOK, holdings, postings
 from actors.account.refusals import AMOUNT_MAX
 from actors.account.services import SERVICE
 from actors.account.state import Account
@@ -89,7 +89,8 @@ def test_money_is_neither_made_nor_lost(decision: tuple[Account, Any, Any]) -> N
     account, _, event = decision
     after = APPLY[type(event)](account, event, account.position + 1)
     assert sum(change for _, change in postings(event)) == 0
-    assert sum(change for (name, _), change in postings(event) if name == PURSES) == gained(account, after)
+    gained = holdings([after]) - holdings([account])
+    assert sum(change for (name, _), change in postings(event) if name == PURSES) == gained
     assert after.purses == event.balances
     assert min(after.purses) >= 0
     assert after.position == account.position + 1
@@ -127,7 +128,8 @@ def test_every_inquiry_gets_an_answer(
     assert isinstance(reply, AccountReply)
     assert (reply.terminal, reply.stan) == (request.terminal, request.stan)
     entry = statement_entry(decision[2])
-    assert entry.amount == gained(decision[0], APPLY[type(decision[2])](decision[0], decision[2], 2**41))
+    after = APPLY[type(decision[2])](decision[0], decision[2], 2**41)
+    assert entry.amount == holdings([after]) - holdings([decision[0]])
 
 
 def test_tables_of_the_kind_know_every_event_and_request() -> None:
