@@ -38,6 +38,7 @@ A year of a university of 30,000 cards (22 million events of about 170 bytes if 
 _POSITION_BYTES: Final = 8
 _META_KEY: Final = b"made"
 _LOCK_FILE: Final = "writer.lock"
+_DATA_FILE: Final = "data.mdb"
 
 
 class Made(Struct, frozen=True):
@@ -62,18 +63,20 @@ class LmdbStore:
     @classmethod
     def create(cls, folder: Path, *, shard: int = 0, shards: int = 1) -> None:
         """Make an empty store in `folder`; one that is there already is left as it is."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_file = _lock(folder)
         try:
+            if (folder / _DATA_FILE).exists():
+                _open_environment(folder, readonly=True).close()
+                return
             with (
-                lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3) as environment,
+                lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3, mode=0o600) as environment,
                 environment.begin(write=True) as transaction,
             ):
                 for name in (b"journal", b"rows"):
                     environment.open_db(name, txn=transaction)
                 meta = environment.open_db(b"meta", txn=transaction)
-                made = msgspec.msgpack.encode(Made(FORMAT, shard, shards))
-                transaction.put(_META_KEY, made, db=meta, overwrite=False)
+                transaction.put(_META_KEY, msgspec.msgpack.encode(Made(FORMAT, shard, shards)), db=meta)
         finally:
             os.close(lock_file)
 
@@ -83,13 +86,8 @@ class LmdbStore:
         _check_exists(folder)
         lock_file = _lock(folder)
         try:
-            environment = lmdb.open(
-                str(folder), map_size=map_bytes, max_dbs=3, sync=True, metasync=True, readahead=False, meminit=False
-            )
+            environment = _open_environment(folder, map_size=map_bytes, sync=True, metasync=True, meminit=False)
             return cls(environment, lock_file, _read_made(environment, folder))
-        except lmdb.Error as error:
-            os.close(lock_file)
-            raise StoreFormatError(f"{folder}: not a usable LMDB environment: {error}") from error
         except BaseException:
             os.close(lock_file)
             raise
@@ -98,10 +96,7 @@ class LmdbStore:
     def open_read_only(cls, folder: Path) -> LmdbStore:
         """The store for reading only, also beside a process that writes it. Raises StoreFormatError."""
         _check_exists(folder)
-        try:
-            environment = lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3, readonly=True, readahead=False)
-        except lmdb.Error as error:
-            raise StoreFormatError(f"{folder}: not a usable LMDB environment: {error}") from error
+        environment = _open_environment(folder, readonly=True)
         return cls(environment, None, _read_made(environment, folder))
 
     def commit(self, batch: StoredBatch | None, rows: Sequence[Row]) -> None:
@@ -169,13 +164,31 @@ class LmdbStore:
 
 
 def _check_exists(folder: Path) -> None:
-    if not (folder / "data.mdb").exists():
+    if not (folder / _DATA_FILE).exists():
         raise StoreFormatError(f"{folder}: no data here; `tapswitch import` makes a data folder")
+
+
+def _open_environment(folder: Path, *, map_size: int = MAP_BYTES, **options: bool) -> Any:
+    """An environment that is there already and looks whole. Raises StoreFormatError."""
+    try:
+        environment = lmdb.open(str(folder), map_size=map_size, max_dbs=3, readahead=False, **options)
+    except lmdb.Error as error:
+        raise StoreFormatError(f"{folder}: not a usable LMDB environment: {error}") from error
+    # Reading a page past the end of the file would end the process with a bus error.
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    found = (folder / _DATA_FILE).stat().st_size
+    if found < needed:
+        environment.close()
+        raise StoreFormatError(
+            f"{folder}: {_DATA_FILE} was cut short: {found} bytes, of which {needed} are in use; take a whole copy"
+        )
+    _read_made(environment, folder)
+    return environment
 
 
 def _lock(folder: Path) -> int:
     """Keep a second writer out, for as long as this descriptor is open: the kernel drops it with the process."""
-    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -114,7 +114,7 @@ class _Dialogue:
         except (OSError, TimeoutError) as error:
             raise TapError(f"nothing came from the switch: {error or 'time-out'}") from error
         if not data:
-            raise TapError("the switch closed the connection; its log says why")
+            raise TapError("the switch closed the connection: wrong station name, key number or key? Its log says why")
         for message in self._connection.receive(data):
             plaintext = codec.encode([message])[0]
             self._show_record("←", LENGTH_BYTES + len(plaintext) + TAG_BYTES, plaintext, message)

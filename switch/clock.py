@@ -16,7 +16,7 @@ class Clock:
         self.simulated = start_us is not None
         self.speed = speed
         self._system_start_us = time.time_ns() // 1_000
-        self._monotonic_start_us = time.monotonic_ns() // 1_000
+        self._boot_start_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
         self._start_us = self._system_start_us if start_us is None else start_us
 
     def now_us(self) -> int:
@@ -24,10 +24,10 @@ class Clock:
         return self._start_us + int((time.time_ns() // 1_000 - self._system_start_us) * self.speed)
 
     def jump_us(self) -> int:
-        """How far the system clock has moved against the monotonic one since this object was made."""
+        """How far the system clock has moved against the boot clock (it runs while suspended too) since the start."""
         system = time.time_ns() // 1_000 - self._system_start_us
-        monotonic = time.monotonic_ns() // 1_000 - self._monotonic_start_us
-        return system - monotonic
+        booted = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000 - self._boot_start_us
+        return system - booted
 
     def problem(self, newest_event_us: int) -> str | None:
         """Why no event may be stamped now, or None. `newest_event_us`: time of the journal's last event, or 0."""

@@ -25,7 +25,7 @@ class _EntryPointGroup(click.Group):
         return found.load() if found is not None else None
 
 
-@click.group(cls=_EntryPointGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_EntryPointGroup)
 @click.version_option(package_name="tapswitch")
 def tapswitch() -> None:
     """The transaction switch of a campus card."""

@@ -71,12 +71,17 @@ class EmbeddedShard:
         self._broken = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
+        self._tick = self._loop.call_later(DEADLINE_TICK_S, self._guard, self._expire)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the shard has stopped because of a fault."""
+        return self._broken
 
     def problem(self) -> str | None:
         """Why this shard is not ready, or None."""
         if self._broken:
-            return "a commit failed and the shard has stopped"
+            return "a turn failed and the shard has stopped"
         if self.store_full:
             return "the store is full: no space for the last commit"
         if not self.shard.admits:
@@ -108,7 +113,7 @@ class EmbeddedShard:
             self._turn_running = True
             self._idle.clear()
             # After this iteration's other reads, so that all of them are in the turn.
-            self._loop.call_soon(self._begin_turn)
+            self._loop.call_soon(self._guard, self._begin_turn)
 
     def _begin_turn(self) -> None:
         started = monotonic()
@@ -126,18 +131,14 @@ class EmbeddedShard:
         shard = self.shard
         moment = self.policy.calendar.moment(max(self._clock.now_us(), shard.time_us))
         self._committing = parcels
-        try:
-            turn = shard.decide(requests, moment, self.policy)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the shard cannot be trusted with another turn
-            self._break(error)
-            return
+        turn = shard.decide(requests, moment, self.policy)
         decided = monotonic()
         self._meters.decide_latency.observe(decided - started, len(requests))
         if turn.batch is None and not turn.rows:
             self._finish_turn(turn, requests)
             return
         commit = self._loop.run_in_executor(self._commit_thread, shard.commit, turn)
-        commit.add_done_callback(lambda done: self._committed(done, turn, requests, decided))
+        commit.add_done_callback(lambda done: self._guard(self._committed, done, turn, requests, decided))
 
     def _committed(self, commit: asyncio.Future[None], turn: Turn, requests: list[Any], began: float) -> None:
         error = commit.exception()
@@ -155,11 +156,7 @@ class EmbeddedShard:
             self._finish_turn(turn, requests)
 
     def _finish_turn(self, turn: Turn, requests: list[Any]) -> None:
-        try:
-            self.shard.adopt(turn)
-        except Exception as error:  # noqa: BLE001 - as for decide: it cannot be trusted with another turn
-            self._break(error)
-            return
+        self.shard.adopt(turn)
         answers, start = turn.answers, 0
         if len(answers) == sum(len(parcel.requests) for parcel in self._committing):
             for parcel in self._committing:
@@ -187,12 +184,19 @@ class EmbeddedShard:
             self._refuse(parcel, parcel.requests, Code.TRY_AGAIN, Reason.STORE_FULL)
         self._end_turn()
 
+    def _guard(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Run a step of a turn. Whatever it raises is a bug, and the shard cannot be trusted with another turn."""
+        try:
+            step(*arguments)
+        except Exception as error:  # noqa: BLE001 - the event loop would only log it, and no turn would ever run again
+            self._break(error)
+
     def _break(self, error: BaseException) -> None:
         self._broken = True
         self.refusal = Reason.NOT_READY
         self._idle.set()
         log.critical("turn failed; stopping, because what is true is not known until the disk is read again",
-                     error=repr(error))  # fmt: skip
+                     error=repr(error), exc_info=error)  # fmt: skip
         self._on_broken(error)
 
     def _end_turn(self) -> None:
@@ -200,7 +204,7 @@ class EmbeddedShard:
         self._on_delivered()
         self.refusal = None if self.shard.admits else Reason.BUSY_SHARD
         if self.mailbox or self._can_catch_up():
-            self._begin_turn()
+            self._loop.call_soon(self._guard, self._begin_turn)
         else:
             self._turn_running = False
             self._idle.set()
@@ -228,12 +232,16 @@ class EmbeddedShard:
             return
         retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
         self._meters.refusals[int(code), reason.value] += len(requests)
+        if code is not Code.TRY_AGAIN:
+            # Whoever was kept waiting until the deadline is in the latency that dashboards show.
+            self._meters.total_latency.observe(monotonic() - parcel.received, len(requests))
         parcel.sender.deliver(
             parcel,
             [Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms) for request in requests],
         )
 
     def _expire(self) -> None:
+        self._tick = self._loop.call_later(DEADLINE_TICK_S, self._guard, self._expire)
         now = monotonic()
         for parcel, requests in self.mailbox.take_expired(now):
             self._refuse(parcel, requests, Code.TOO_LATE, Reason.WAITED_TOO_LONG)
@@ -242,7 +250,6 @@ class EmbeddedShard:
         self._on_delivered()
         if not self.shard.admits:
             self._wake()
-        self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
 
 
 def _waits(parcels: list[Parcel]) -> tuple[list[float], list[int]]:

@@ -18,6 +18,10 @@ from switch.session import Session
 TICK_S: Final = 1.0
 """How often time limits are looked at, and the length of the window in which a terminal's requests are counted."""
 
+UNSIGNED_MAX: Final = 1_024
+"""Connections that have not signed on. Anyone can make them, so they have no share in `connections_max`: past this, the
+oldest of them is closed."""
+
 LEAVE_SECONDS_MAX: Final = 5.0
 """How long a stopping switch waits for peers to read their last answers."""
 
@@ -44,6 +48,7 @@ class Gateway:
         self.log_requests = log_requests
         self.loop = asyncio.get_running_loop()
         self.sessions: set[Session] = set()
+        self._unsigned: dict[Session, None] = {}
         self.by_station: dict[str, Session] = {}
         self.to_flush: list[Session] = []
         """Sessions with queued replies."""
@@ -91,6 +96,10 @@ class Gateway:
         """A station's pre-shared key."""
         return self._secrets.get(station, {}).get(key_number)
 
+    def now_us(self) -> int:
+        """The shard's time, which never goes back: a terminal that lost its counter continues from it."""
+        return max(self.clock.now_us(), self.shard.shard.time_us)
+
     def flush(self) -> None:
         """Send every session's queued replies."""
         if self.to_flush:
@@ -101,23 +110,33 @@ class Gateway:
     def connected(self, session: Session) -> None:
         """A connection was made."""
         self.sessions.add(session)
-        if len(self.sessions) > self.campus.sessions.connections_max:
-            self.meters.rejected["too-many-connections"] += 1
-            session.close("too many connections", connections_max=self.campus.sessions.connections_max)
+        self._unsigned[session] = None
+        if len(self._unsigned) > UNSIGNED_MAX:
+            oldest = next(iter(self._unsigned))
+            del self._unsigned[oldest]
+            self.meters.rejected["too-many-unsigned"] += 1
+            oldest.close("too many connections without a sign-on", unsigned_max=UNSIGNED_MAX)
+            oldest.abort()
 
     def signed_on(self, session: Session) -> None:
         """A session is its station's one; an older one is closed, for its station has gone from it."""
+        self._unsigned.pop(session, None)
+        if len(self.by_station) >= self.campus.sessions.connections_max and session.station not in self.by_station:
+            self.meters.rejected["too-many-connections"] += 1
+            session.close("too many connections", connections_max=self.campus.sessions.connections_max)
+            return
         self.meters.sign_ons += 1
         older = self.by_station.get(session.station)
         self.by_station[session.station] = session
         if older is not None:
             older.close("replaced by a newer session of its station", newer=session.number)
             older.abort()  # its station has gone from it and will not read what is still to be sent
-        log.info("signed on", session=session.number, station=session.station)
+        log.info("signed on", session=session.number, station=session.station, software=session.software)
 
     def disconnected(self, session: Session) -> None:
         """A connection is gone."""
         self.sessions.discard(session)
+        self._unsigned.pop(session, None)
         if self.by_station.get(session.station) is session:
             del self.by_station[session.station]
         if not self.sessions:
@@ -128,6 +147,7 @@ class Gateway:
         return Session(self, self._sessions_made)
 
     def _on_tick(self) -> None:
+        self._tick = self.loop.call_later(TICK_S, self._on_tick)
         self.asked_this_second.clear()
         limits, now = self.campus.sessions, monotonic()
         for session in list(self.sessions):
@@ -139,4 +159,3 @@ class Gateway:
             elif not session.signed_on and now - session.connected_at > limits.sign_on_seconds:
                 self.meters.rejected["sign-on-time-limit"] += 1
                 session.close("no sign-on in time", sign_on_seconds=limits.sign_on_seconds)
-        self._tick = self.loop.call_later(TICK_S, self._on_tick)

@@ -23,7 +23,7 @@ class HttpServer:
             web.get("/readyz", self._readyz),
             web.get("/metrics", self._metrics),
         ])  # fmt: skip
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=15.0)
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Begin to serve; returns the address in use."""

@@ -5,34 +5,36 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import Counter
 from typing import Any, Final
 
 import structlog
 
 LINES_PER_SECOND_MAX: Final = 200
-"""Of lines below `warning`; what is dropped is counted and said in the next second's first line."""
+"""Of one event below `warning`; what is dropped is counted and said in its first line of a later second."""
 
 
 class _Limit:
-    """Drops lines past LINES_PER_SECOND_MAX in a second."""
+    """Drops lines past LINES_PER_SECOND_MAX in a second, event by event: a flood of one does not hide another."""
 
     def __init__(self) -> None:
         self._second = 0
-        self._lines = 0
-        self._dropped = 0
+        self._lines: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
 
     def __call__(self, _logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         if method in {"warning", "error", "critical"}:
             return event
-        second = int(time.monotonic())
+        second, name = int(time.monotonic()), str(event["event"])
         if second != self._second:
-            if self._dropped:
-                event["lines_dropped_before"] = self._dropped
-            self._second, self._lines, self._dropped = second, 0, 0
-        self._lines += 1
-        if self._lines > LINES_PER_SECOND_MAX:
-            self._dropped += 1
+            self._second = second
+            self._lines.clear()
+        self._lines[name] += 1
+        if self._lines[name] > LINES_PER_SECOND_MAX:
+            self._dropped[name] += 1
             raise structlog.DropEvent
+        if dropped := self._dropped.pop(name, 0):
+            event["lines_dropped_before"] = dropped
         return event
 
 

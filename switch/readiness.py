@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import resource
+import shutil
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from switch.clock import Clock
 from switch.embedded import EmbeddedShard
-from switch.gateway import Gateway
+from switch.gateway import UNSIGNED_MAX, Gateway
 
 MAP_USED_WARNING: Final = 0.8
 MAP_USED_MAX: Final = 0.95
-DESCRIPTORS_BESIDE_CONNECTIONS: Final = 64
-"""Files, listeners and HTTP clients that need descriptors as well."""
+DISK_FREE_WARNING_BYTES: Final = 4 << 30
+DISK_FREE_BYTES_MIN: Final = 512 << 20
+DESCRIPTORS_BESIDE_CONNECTIONS: Final = UNSIGNED_MAX + 64
+"""Connections that have not signed on, files, listeners and HTTP clients need descriptors as well."""
 
 
 def raise_open_file_limit(connections_max: int) -> None:
@@ -32,19 +36,29 @@ class Check(Struct, frozen=True):
     name: str
     ok: bool
     explanation: str
+    warning: bool = False
+    """Still ok, but not for long."""
 
 
 class Readiness:
     """Looks at everything each time it is asked."""
 
-    def __init__(self, shard: EmbeddedShard, gateway: Gateway, clock: Clock) -> None:
+    def __init__(self, shard: EmbeddedShard, gateway: Gateway, clock: Clock, data: Path) -> None:
         self._shard = shard
         self._gateway = gateway
         self._clock = clock
+        self._data = data
 
     def checks(self) -> list[Check]:
         """All checks; the switch is ready if every one is ok."""
-        return [self._serving(), self._of_shard(), self._of_map(), self._of_open_files(), self._of_clock()]
+        return [
+            self._serving(),
+            self._of_shard(),
+            self._of_map(),
+            self._of_disk(),
+            self._of_open_files(),
+            self._of_clock(),
+        ]
 
     def _serving(self) -> Check:
         stopping = self._gateway.stopping
@@ -61,7 +75,14 @@ class Readiness:
         text = f"{usage.used / 2**20:.0f} MiB used of a map of {usage.limit / 2**20:.0f} MiB ({used:.1%})"
         if used > MAP_USED_WARNING:
             text += "; make room now: move to a larger map or a new data folder before it is full"
-        return Check("map", used <= MAP_USED_MAX, text)
+        return Check("map", used <= MAP_USED_MAX, text, used > MAP_USED_WARNING)
+
+    def _of_disk(self) -> Check:
+        free = shutil.disk_usage(self._data).free
+        text = f"{free / 2**20:,.0f} MiB free for the data folder"
+        if free < DISK_FREE_WARNING_BYTES:
+            text += "; make room now: without it, every commit is refused"
+        return Check("disk", free >= DISK_FREE_BYTES_MIN, text, free < DISK_FREE_WARNING_BYTES)
 
     def _of_open_files(self) -> Check:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

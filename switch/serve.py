@@ -88,14 +88,15 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
         settings.campus, settings.secrets, shard, settings.clock, meters, log_requests=settings.log_requests
     )
     registry = make_registry(meters, shard, gateway)
-    http = HttpServer(Readiness(shard, gateway, settings.clock), registry, settings.clock)
+    readiness = Readiness(shard, gateway, settings.clock, settings.data)
+    http = HttpServer(readiness, registry, settings.clock)
     raise_open_file_limit(settings.campus.sessions.connections_max)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # What was made so far stays for good: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    head_log = loop.create_task(_log_head(recovered))
+    head_log = loop.create_task(_log_every_minute(recovered, readiness))
     try:
         web = await http.listen(settings.http.host, settings.http.port)
         terminals = await gateway.listen(settings.listen.host, settings.listen.port)
@@ -105,6 +106,7 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
             log.info("stopping")
             await gateway.stop()
             await shard.stop()
+            status = 1 if shard.broken else 0
         return status
     finally:
         head_log.cancel()
@@ -112,8 +114,11 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
         log.info("stopped", position=recovered.head.position, hash=recovered.head.hash.hex())
 
 
-async def _log_head(shard: Shard) -> None:
-    """Say where the journal ends, so that an older head can be checked against the folder."""
+async def _log_every_minute(shard: Shard, readiness: Readiness) -> None:
+    """Say where the journal ends, so that an older head can be checked against the folder, and what is not well."""
     while True:
+        for check in readiness.checks():
+            if not check.ok or check.warning:
+                log.warning("look at this", check=check.name, ok=check.ok, explanation=check.explanation)
         await asyncio.sleep(HEAD_LOG_S)
         log.info("journal head", position=shard.head.position, hash=shard.head.hash.hex())

@@ -55,6 +55,7 @@ class Session(asyncio.Protocol):
         limits = gateway.campus.sessions
         self.number = number
         self.station = ""
+        self.software = ""
         self.in_flight = 0
         self.connected_at = self.heard = monotonic()
         """Monotonic seconds at the last bytes from the peer."""
@@ -164,11 +165,12 @@ class Session(asyncio.Protocol):
             code, reason = Code.TRY_AGAIN, Reason.STOPPING
         limits = gateway.campus.sessions
         signed_on = SignedOn(
-            code, reason, PROTOCOL_VERSION, gateway.clock.now_us(), limits.in_flight_max, limits.record_bytes_max,
+            code, reason, PROTOCOL_VERSION, gateway.now_us(), limits.in_flight_max, limits.record_bytes_max,
             limits.idle_seconds * 1_000, limits.echo_seconds * 1_000,
         )  # fmt: skip
         self.transport.write(self._connection.send([signed_on]))
         self.station = peer.station
+        self.software = message.software
         if code is not Code.APPROVED:
             gateway.meters.rejected["sign-on-refused"] += 1
             self.close("sign-on refused", reason=reason.value)
@@ -208,6 +210,7 @@ class Session(asyncio.Protocol):
         if gateway.to_flush:
             gateway.flush()
         if self._unreadable > UNREADABLE_MAX:
+            gateway.meters.rejected["too-many-unreadable"] += 1
             self.close("too many unreadable messages", unreadable_max=UNREADABLE_MAX)
         elif self._leaving:
             self.leave()
@@ -235,7 +238,7 @@ class Session(asyncio.Protocol):
     def _answer_here(self, message: Any, place: int) -> None:
         match message:
             case Echo():
-                self._queue(Echoed(message.token, self._gateway.clock.now_us()))
+                self._queue(Echoed(message.token, self._gateway.now_us()))
             case SignOff():
                 self._leaving = True
             case Unreadable():

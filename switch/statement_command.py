@@ -44,9 +44,11 @@ def _events(store: LmdbStore, account: str) -> Iterator[tuple[int, Any]]:
     """(position, event), newest first. The head of the chain is in the snapshot or in the journal's tail after it."""
     snapshots: Snapshots[Any] = Snapshots(store, ACCOUNT.state_type)
     journal = Journal(store, ACCOUNT.event_type)
+    # In this order beside a running switch: what is not in the snapshot is then in the tail that is read after it.
+    replay_from = snapshots.ledger().replay_from
     state = snapshots.actor(account)
     head = state.position if state is not None else 0
-    for position, event in journal.events(snapshots.ledger().replay_from):
+    for position, event in journal.events(replay_from):
         if event.account == account:
             head = max(head, position)
     if not head:

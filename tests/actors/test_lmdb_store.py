@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -234,3 +235,36 @@ def test_usage_counts_pages_of_the_map(folder: Path) -> None:
     assert store.usage().limit == 1 << 20
     assert 0 < store.usage().used < 20 * PAGE_BYTES
     store.close()
+
+
+def test_every_commit_is_synchronous(tmp_path: Path) -> None:
+    LmdbStore.create(tmp_path)
+    store = LmdbStore.open(tmp_path)
+    flags = store._environment.flags()
+    store.close()
+    assert flags["sync"]
+    assert flags["metasync"]
+
+
+def test_data_is_for_its_owner_only(tmp_path: Path) -> None:
+    LmdbStore.create(tmp_path / "shard")
+    assert (tmp_path / "shard").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "shard" / "data.mdb").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("open_store", [LmdbStore.open, LmdbStore.open_read_only, LmdbStore.create])
+def test_file_that_was_cut_short(tmp_path: Path, open_store: Callable[[Path], object]) -> None:
+    LmdbStore.create(tmp_path)
+    store = LmdbStore.open(tmp_path)
+    store.commit(StoredBatch(1, bytes(100_000)), [])
+    store.close()
+    os.truncate(tmp_path / "data.mdb", 40_960)
+    with pytest.raises(StoreFormatError, match="cut short"):
+        open_store(tmp_path)
+
+
+def test_foreign_file_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").write_bytes(b"something else" * 1_000)
+    with pytest.raises(StoreFormatError, match="not a usable LMDB environment"):
+        LmdbStore.create(tmp_path)
+    assert (tmp_path / "data.mdb").read_bytes() == b"something else" * 1_000

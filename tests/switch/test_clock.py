@@ -23,7 +23,10 @@ class Times:
     def time_ns(self) -> int:
         return self.system_ns
 
-    def monotonic_ns(self) -> int:
+    CLOCK_BOOTTIME = time.CLOCK_BOOTTIME
+
+    def clock_gettime_ns(self, clock: int) -> int:
+        assert clock == time.CLOCK_BOOTTIME
         return self.running_ns
 
     def pass_seconds(self, seconds: float) -> None:

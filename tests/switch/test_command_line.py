@@ -25,7 +25,7 @@ def test_every_command_of_the_project_is_installed():
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_explains_itself(name):
-    result = command(name, "-h")
+    result = command(name, "--help")
     assert result.exit_code == 0
     assert result.output.startswith(f"Usage: tapswitch {name} ")
 

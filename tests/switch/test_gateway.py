@@ -248,12 +248,25 @@ async def test_too_many_connections(serve):
         StationClient(switch.address) as first,
         StationClient(switch.address, SOUTH),
     ):
-        third = StationClient(switch.address, OFFICE)
-        third.reader, third.writer = await asyncio.open_connection(*switch.address)
-        assert await third.until_closed() == []
-        await third.close()
+        async with StationClient(switch.address, OFFICE) as third:
+            assert await third.until_closed() == []
         await first.ask(Echo(1))
         assert switch.rejected == {"too-many-connections": 1}
+
+
+async def test_strangers_cannot_take_the_places_of_stations(serve, monkeypatch):
+    monkeypatch.setattr(gateway_module, "UNSIGNED_MAX", 3)
+    async with serve(connections_max=2) as switch, StationClient(switch.address) as first:
+        strangers = [await asyncio.open_connection(*switch.address) for _ in range(5)]
+        async with asyncio.timeout(20):
+            for reader, _ in strangers[:2]:  # the oldest make room
+                assert await reader.read() == b""
+        async with StationClient(switch.address, SOUTH) as second:
+            await second.ask(Echo(1))
+        await first.ask(Echo(1))
+        assert switch.rejected == {"too-many-unsigned": 3}
+        for _, writer in strangers:
+            writer.close()
 
 
 def reads_little() -> socket.socket:

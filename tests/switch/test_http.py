@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -32,7 +33,7 @@ async def switch(tmp_path, store) -> AsyncIterator[GatewayInProcess]:
 @asynccontextmanager
 async def pages(switch: GatewayInProcess, clock: Clock | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     clock = clock or switch.inside.clock
-    readiness = Readiness(switch.inside.embedded, switch.gateway, clock)
+    readiness = Readiness(switch.inside.embedded, switch.gateway, clock, Path.cwd())
     registry = make_registry(switch.inside.meters, switch.inside.embedded, switch.gateway)
     server = HttpServer(readiness, registry, clock)
     host, port = await server.listen("127.0.0.1", 0)
@@ -55,7 +56,7 @@ async def test_ready(switch):
     assert body["ready"] is True
     assert body["simulated_clock"] is False
     assert 0 <= switch.inside.clock.now_us() - body["time_us"] < 60_000_000
-    assert {check["name"] for check in body["checks"]} == {"serving", "shard", "map", "open-files", "clock"}
+    assert {check["name"] for check in body["checks"]} == {"serving", "shard", "map", "disk", "open-files", "clock"}
     assert all(check["ok"] for check in body["checks"])
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from controlled_store import ControlledStore
@@ -12,9 +15,15 @@ from switch_in_process import GatewayInProcess, gateway_in_process, purchase
 
 from actors.store import Usage
 from switch.clock import Clock
-from switch.readiness import DESCRIPTORS_BESIDE_CONNECTIONS, Check, Readiness
+from switch.readiness import (
+    DESCRIPTORS_BESIDE_CONNECTIONS,
+    DISK_FREE_BYTES_MIN,
+    DISK_FREE_WARNING_BYTES,
+    Check,
+    Readiness,
+)
 
-NAMES = ["serving", "shard", "map", "open-files", "clock"]
+NAMES = ["serving", "shard", "map", "disk", "open-files", "clock"]
 
 
 @pytest.fixture
@@ -29,7 +38,7 @@ async def switch(tmp_path, store) -> AsyncIterator[GatewayInProcess]:
 
 
 def checks(switch: GatewayInProcess, clock: Clock | None = None) -> dict[str, Check]:
-    found = Readiness(switch.inside.embedded, switch.gateway, clock or switch.inside.clock).checks()
+    found = Readiness(switch.inside.embedded, switch.gateway, clock or switch.inside.clock, Path.cwd()).checks()
     assert [check.name for check in found] == NAMES
     assert all(check.explanation for check in found)
     return {check.name: check for check in found}
@@ -72,7 +81,26 @@ async def test_the_map(switch, store, used, ok, hint):
     check = checks(switch)["map"]
     assert check.ok is ok
     assert ("make room" in check.explanation) is hint
+    assert check.warning is hint
     assert "100 MiB" in check.explanation
+
+
+@pytest.mark.parametrize(
+    ("free", "ok", "warning"),
+    [
+        (DISK_FREE_WARNING_BYTES, True, False),
+        (DISK_FREE_WARNING_BYTES - 1, True, True),
+        (DISK_FREE_BYTES_MIN, True, True),
+        (DISK_FREE_BYTES_MIN - 1, False, True),
+    ],
+)
+async def test_the_disk(switch, monkeypatch, free, ok, warning):
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda folder: SimpleNamespace(free=free) if folder == Path.cwd() else None
+    )
+    check = checks(switch)["disk"]
+    assert (check.ok, check.warning) == (ok, warning)
+    assert ("make room" in check.explanation) is warning
 
 
 async def test_the_open_file_limit(switch, monkeypatch):
