@@ -308,7 +308,7 @@ class Shard:
             return
         rows = turn.rows
         for slot, numbers in turn.slots:
-            rows.extend(snapshots.actor_row(slot, number, self.actors.find(number)) for number in sorted(numbers))
+            rows += snapshots.actor_rows(slot, sorted(numbers), self.actors.find)
         for terminal, _ in turn.terminals:
             rows.append(snapshots.terminal_row(terminal, self.stans[terminal]))
             rows.extend(snapshots.day_row(day, terminal, sums) for day, sums in self.totals.in_memory(terminal))

@@ -8,7 +8,7 @@ Integers in keys are big-endian. Actors of one slot lie side by side. Snapshots 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -90,9 +90,10 @@ class Snapshots(Generic[State]):
         return _ledger_decoder.decode(value) if value is not None else LedgerSnapshot(0, 1, 0, [])
 
 
-def actor_row(slot: int, number: str, state: Any) -> Row:
-    """The row of an actor's state."""
-    return _ACTOR + slot.to_bytes(2, "big") + number.encode(), _encoder.encode(state)
+def actor_rows(slot: int, numbers: Iterable[str], find: Callable[[str], Any]) -> list[Row]:
+    """The rows of the states that `find` finds for the actors of one slot."""
+    encode, prefix = _encoder.encode, _ACTOR + slot.to_bytes(2, "big")
+    return [(prefix + number.encode(), encode(find(number))) for number in numbers]
 
 
 def terminal_row(terminal: int, highest_stan: int) -> Row:

@@ -10,7 +10,7 @@ from example_campus import account
 from actors.account.state import Account
 from actors.ledger import Ledger
 from actors.placement import slot_of
-from actors.snapshots import LedgerSnapshot, Snapshots, actor_row, day_row, ledger_row, terminal_row
+from actors.snapshots import LedgerSnapshot, Snapshots, actor_rows, day_row, ledger_row, terminal_row
 from actors.store import Store
 
 NUMBERS = ["20260001", "020260001", "1", "9" * 19, "账户"]
@@ -22,7 +22,8 @@ def snapshots_of(store: Store) -> Snapshots[Any]:
 
 
 def row_of(state: Account) -> tuple[bytes, bytes]:
-    return actor_row(slot_of(state.number), state.number, state)
+    (row,) = actor_rows(slot_of(state.number), [state.number], {state.number: state}.__getitem__)
+    return row
 
 
 def test_empty_store(store: Store) -> None:
