@@ -158,7 +158,7 @@ class EmbeddedShard:
     def _finish_turn(self, turn: Turn, requests: list[Any]) -> None:
         self.shard.adopt(turn)
         answers, start = turn.answers, 0
-        if len(answers) == sum(len(parcel.requests) for parcel in self._committing):
+        if len(answers) == sum(map(len, map(_requests, self._committing))):
             for parcel in self._committing:
                 end = start + len(parcel.requests)
                 parcel.sender.deliver(parcel, answers[start:end])
