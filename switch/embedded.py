@@ -26,7 +26,7 @@ from switch.meters import Meters
 from wire.codes import Code, Reason
 from wire.messages import Answer
 
-TURN_REQUESTS_MAX: Final = 1_024
+TURN_REQUESTS_MAX: Final = 2_048
 DEADLINE_TICK_S: Final = 0.05
 
 _deadline: Final = attrgetter("deadline")
