@@ -50,5 +50,5 @@ async def read_page(http: str | None) -> Page | None:
             session.get(f"http://{http}/metrics") as response,
         ):
             return parse_page(await response.text()) if response.ok else None
-    except (aiohttp.ClientError, TimeoutError):
+    except (aiohttp.ClientError, TimeoutError, ValueError):
         return None

@@ -108,11 +108,15 @@ async def peak_connected(settings: Settings, running: Running, console: Console)
     if settings.cards is not None and settings.cards > len(cards):
         raise BadInputError(f"--cards {settings.cards}: {running.accounts} has only {len(cards)}")
     cards = cards[: settings.cards]
+    if running.http is not None and await read_page(running.http) is None:
+        raise BadInputError(f"--http {running.http}: no metrics of a switch there")
     console.print(f"Asking {running.address} for {len(cards):,} opening balances.")
     scene = _Scene(running.address, running.http, campus, cards, 0, whole_day=False)
     async with Fleet(campus, running.address, cards, _auditor(scene), Tally(1.0)) as fleet:
         balances = await fleet.inquire_all()
         today = campus.business_day(datetime.fromtimestamp(fleet.switch_time_us / 1e6, UTC))
+    if cards and not any(balance is not None for balance in balances):
+        raise BadInputError(f"{running.accounts}: the switch knows none of these accounts with these cards")
     opening = [
         card if balance is None else replace(card, balance=balance)
         for card, balance in zip(cards, balances, strict=True)
