@@ -42,8 +42,8 @@ ADMISSION_LAG_RATIO: Final = 2
 WALKED_EVENTS_MAX: Final = 500
 """Events read back from the journal in one turn: a request that would need more is told to try again.
 
-Reading one back costs up to a hundred microseconds in full batches, and only a faulty terminal needs many. The first walk of a turn goes to its
-end, however long, so that every request is answered some time.
+Reading one back from a full batch costs up to a hundred microseconds, and only a faulty terminal needs many. The first
+walk of a turn goes to its end, however long, so that every request is answered some time.
 """
 
 RETRY_AFTER_MS: Final = 200
