@@ -35,6 +35,7 @@ from bench.processes import Measured, cores, running
 REPEATS: Final = 3
 APPROVED_SHARE_MIN: Final = 0.999
 SNAPSHOT_LAG_EVENTS: Final = 200_000
+COLUMNS_MIN: Final = 110
 
 
 class Figure(Struct, frozen=True):
@@ -171,7 +172,7 @@ def show(summary: dict[str, Any]) -> None:
             label, f"{summary[f'{name}_per_s']:,.0f}", f"{summary[f'{name}_cpu_us']:.2f}", f"{low:.2f} to {high:.2f}",
             f"{summary[f'{name}_load_cpu_share']:.0%}", f"{lag[-1][1]:,}{grew}" if lag else "",
         )  # fmt: skip
-    console = Console()
+    console = Console(width=max(COLUMNS_MIN, Console().width))
     console.print(table)
     console.print(f"CPU of a terminal's purchase over a bare echo: {summary['terminals_cpu_over_echo']:.2f}")
 
