@@ -12,6 +12,8 @@ from actors.calendar import Moment
 from actors.shard import Shard, Turn
 
 ACCOUNTS_PER_COMMIT: Final = 2_000
+_NAMES: Final = {"card_state": "state", "person_class": "class", "balance": "balance in minor units"}
+"""Of an opening's fields, as the people who write accounts files know them."""
 
 
 class Opening(NamedTuple):
@@ -33,7 +35,7 @@ def conflict(shard: Shard, opening: Opening) -> str | None:
     found = shard.journal.event_at(state.opened_at)
     was = Opening(found.account, found.card, found.card_state, found.expires, found.person_class, sum(found.balances))
     differing = [
-        f"{name} was {before}, not {now}"
+        f"{_NAMES.get(name, name)} was {before}, not {now}"
         for name, before, now in zip(Opening._fields, was, opening, strict=True)
         if before != now
     ]

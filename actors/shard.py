@@ -189,6 +189,10 @@ class Shard:
         if turn.terminals:
             self.totals.forget(self._dirty_terminals.since)
 
+    def drop(self) -> None:
+        """The last turn's commit was refused and it is not adopted: what it activated may leave memory again."""
+        self.actors.passivate(self._dirty_slots.__contains__)
+
     def book(self, events: Iterable[Any], first: int, *, post: bool = True) -> None:
         """Count durable events, the first at position `first`, in their totals and (if `post`) in the ledger."""
         counted, postings = self._kind.book(events, first)

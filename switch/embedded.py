@@ -180,6 +180,7 @@ class EmbeddedShard:
             log.error("commit refused; nothing was recorded, terminals are told to try again", error=str(error))
         self.store_full = True
         self._meters.commits_refused += 1
+        self.shard.drop()
         for parcel in self._committing:
             self._refuse(parcel, parcel.requests, Code.TRY_AGAIN, Reason.STORE_FULL)
         self._end_turn()

@@ -91,11 +91,11 @@ def test_many_accounts(store: Store) -> None:
 CONFLICTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "the same": ({}, None),
     "card": ({"card": "other"}, "card was C20260001, not other"),
-    "state": ({"card_state": CardState.LOST}, "card_state was active, not lost"),
+    "state": ({"card_state": CardState.LOST}, "state was active, not lost"),
     "expiry": ({"expires": 20310731}, "expires was 20300731, not 20310731"),
-    "class": ({"person_class": PersonClass.STAFF}, "person_class was student, not staff"),
-    "balance": ({"balance": 1}, "balance was 10000, not 1"),
-    "two": ({"card": "other", "balance": 1}, "card was C20260001, not other, balance was 10000, not 1"),
+    "class": ({"person_class": PersonClass.STAFF}, "class was student, not staff"),
+    "balance": ({"balance": 1}, "balance in minor units was 10000, not 1"),
+    "two": ({"card": "other", "balance": 1}, "card was C20260001, not other, balance in minor units was 10000, not 1"),
 }
 
 

@@ -514,6 +514,17 @@ def test_bounds_of_memory_and_lag_change_no_answer(store: Store, active_max: int
     assert image(restarted(store), NUMBERS) == image(shard, NUMBERS)
 
 
+def test_actors_of_refused_turns_leave_memory_too() -> None:
+    numbers = [f"2026{index:04}" for index in range(20)]
+    store = MemoryStore()
+    opened_shard(store, *[opening(number) for number in numbers]).checkpoint()
+    shard = restarted(store, active_max=4)
+    for stan, number in enumerate(numbers, 1):
+        shard.decide([purchase(stan, 1, number)], NOON, POLICY)
+        shard.drop()
+    assert len(shard.actors) <= 4
+
+
 def test_clean_actors_leave_memory_and_come_back(store: Store) -> None:
     shard = crowd(store, active_max=4)
     shard.checkpoint()

@@ -42,7 +42,8 @@ class StationClient:
         self.reader, self.writer = await asyncio.open_connection(*self._address, **options)
         self.writer.write(self.greeting)
         while self.connection.state is State.GREETING:
-            await self._read()
+            if not await self._read():
+                raise ConnectionError("the switch closed the connection before the handshake was over")
 
     async def sign_on(self, protocol: int = PROTOCOL_VERSION) -> SignedOn:
         """Sign on and return the switch's answer."""

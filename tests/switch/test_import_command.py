@@ -126,8 +126,8 @@ def test_run_again_equal_rows_are_skipped_and_new_ones_opened(data, file):
 @pytest.mark.parametrize(
     ("row", "difference"),
     [
-        (account_row(account_number(2), "100.01"), "balance was 10000, not 10001"),
-        (account_row(account_number(2), state="frozen"), "card_state was active, not frozen"),
+        (account_row(account_number(2), "100.01"), "balance in minor units was 10000, not 10001"),
+        (account_row(account_number(2), state="frozen"), "state was active, not frozen"),
         (account_row(account_number(2)).replace(card_of(account_number(2)), "C9"), "card was C20260002, not C9"),
     ],
 )
