@@ -30,7 +30,7 @@ from switch.readiness import Readiness, raise_open_file_limit
 from switch.secrets_file import Secrets
 
 HEAD_LOG_S: Final = 60.0
-SWITCH_INTERVAL_S: Final = 0.001
+SWITCH_INTERVAL_S: Final = 0.0002
 """How long the event loop may keep the interpreter while the commit thread wants it."""
 
 log = structlog.get_logger()
