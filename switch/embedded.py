@@ -142,9 +142,7 @@ class EmbeddedShard:
 
     def _committed(self, commit: asyncio.Future[None], turn: Turn, requests: list[Any], began: float) -> None:
         error = commit.exception()
-        seconds = monotonic() - began
-        self._meters.commit_latency.observe(seconds)
-        self._meters.recent_commits_s.append(seconds)
+        self._meters.commit_latency.observe(monotonic() - began)
         if isinstance(error, CommitRefusedError):
             self._undo_turn(error)
         elif error is not None:

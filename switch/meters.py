@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from operator import mul
@@ -80,7 +80,6 @@ class Meters:
         self.total_latency = Histogram(LATENCY_EDGES_S)
         self.batch_sizes = Histogram(BATCH_EDGES)
         self.commits_refused = 0
-        self.recent_commits_s: deque[float] = deque(maxlen=64)
 
     def count_answers(
         self, service: Mapping[type, str], events: Sequence[Any], unrecorded: Mapping[tuple[type, int], int]

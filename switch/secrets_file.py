@@ -12,8 +12,8 @@ from typing import Any
 
 from switch.addresses import is_loopback
 from switch.campus import STATION_NAME, ConfigurationError, read_toml
+from wire.noise import KEY_BYTES
 
-KEY_BYTES = 32
 KEY_NUMBER_MAX = 255
 MARKER = b"INSECURE"
 """Every key that is public, because it stands in a repository or a document, begins with these bytes."""

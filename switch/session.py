@@ -17,6 +17,7 @@ from wire.connection import Connection
 from wire.errors import LocalProtocolError, PeerProtocolError
 from wire.messages import (
     PROTOCOL_VERSION,
+    WAIT_MS_MAX,
     Answer,
     BalanceInquiry,
     Echo,
@@ -41,7 +42,6 @@ WRITE_BUFFER_BYTES_MAX: Final = 256 * 1_024
 UNREADABLE_MAX: Final = 1_000
 """Unreadable messages that a session may send before it is closed: reading them costs more than good ones do."""
 
-WAIT_MS_MAX: Final = 600_000
 
 _TO_SHARD: Final = frozenset({Purchase, TopUp, BalanceInquiry, MiniStatement, Reversal})
 

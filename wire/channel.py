@@ -5,6 +5,7 @@ Knows bytes and keys; does not know messages, sockets, or which stations there a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -60,14 +61,12 @@ def frame(record: bytes) -> bytes:
     return len(record).to_bytes(LENGTH_BYTES, "big") + record
 
 
-class Channel:
+class Channel(ABC):
     """One end of a channel. Feed bytes to `receive`; `output` holds handshake bytes that must be sent."""
 
     __slots__ = (
         "_buffer",
         "_ephemeral",
-        "_find_key",
-        "_handshake",
         "_opening",
         "_record_bytes_max",
         "_sealing",
@@ -138,13 +137,15 @@ class Channel:
         end = body + length
         return (buffer[body:end], buffer[end:]) if len(buffer) >= end else None
 
+    @abstractmethod
     def _advance_handshake(self, buffer: bytes) -> bytes:
         """Take what the handshake needs from `buffer`; return the rest."""
-        raise NotImplementedError
 
 
 class StationChannel(Channel):
     """The initiator's end: `output` holds greeting and first handshake message from the start."""
+
+    __slots__ = ("_handshake",)
 
     def __init__(
         self, greeting: Greeting, key: bytes, ephemeral: bytes, record_bytes_max: int = RECORD_BYTES_MAX
@@ -170,6 +171,8 @@ class StationChannel(Channel):
 
 class SwitchChannel(Channel):
     """The responder's end: learns who the station is from its greeting and asks `find_key` for its key."""
+
+    __slots__ = ("_find_key",)
 
     def __init__(self, find_key: FindKey, ephemeral: bytes, record_bytes_max: int = RECORD_BYTES_MAX) -> None:
         super().__init__(ephemeral, record_bytes_max)

@@ -22,7 +22,8 @@ TerminalNumber = Annotated[int, Meta(ge=1, le=99_999_999)]
 Stan = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """System trace audit number: a counter of its terminal that never repeats."""
 
-Milliseconds = Annotated[int, Meta(ge=0, le=600_000)]
+WAIT_MS_MAX = 600_000
+Milliseconds = Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)]
 Amount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """Minor units. The full range can be read, so that a zero or negative amount gets its own code."""
 
