@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     """A row a kind; the tables are by type of request or event.
 
     Requests are wire messages with `terminal`, `stan`, `wait_ms` and `account`; events have `account`, `time_us` and
-    `previous`.
+    `previous`, and those that decline have the response `code`.
     """
 
     state_type: Any

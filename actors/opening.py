@@ -7,9 +7,8 @@ from typing import Final, NamedTuple
 
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
-from actors.account.kind import ACCOUNT
 from actors.calendar import Moment
-from actors.shard import Shard, Turn
+from actors.shard import Shard
 
 ACCOUNTS_PER_COMMIT: Final = 2_000
 _NAMES: Final = {"card_state": "state", "person_class": "class", "balance": "balance in minor units"}
@@ -29,7 +28,7 @@ class Opening(NamedTuple):
 
 def conflict(shard: Shard, opening: Opening) -> str | None:
     """How an account that exists was opened differently, or None if it does not exist or was opened just so."""
-    state = shard.actors.find(opening.account)
+    state = shard.state(opening.account)
     if state is None:
         return None
     found = shard.journal.event_at(state.opened_at)
@@ -50,14 +49,14 @@ def open_accounts(shard: Shard, openings: Sequence[Opening], moment: Moment) -> 
     assert len({opening.account for opening in openings}) == len(openings), "each account is opened once"
     missing = [opening for opening in openings if shard.actors.find(opening.account) is None]
     for start in range(0, len(missing), ACCOUNTS_PER_COMMIT):
-        turn = Turn(shard.head.position + 1, moment)
-        for position, opening in enumerate(missing[start : start + ACCOUNTS_PER_COMMIT], turn.first):
-            event = Opened(
+        events = [
+            Opened(
                 opening.account, moment.time_us, 0, opening.card, opening.card_state, opening.expires,
                 opening.person_class, (opening.balance,),
-            )  # fmt: skip
-            shard.record(turn, ACCOUNT.new(opening.account), event, position)
-        shard.seal(turn)
+            )
+            for opening in missing[start : start + ACCOUNTS_PER_COMMIT]
+        ]  # fmt: skip
+        turn = shard.open(events, moment)
         shard.commit(turn)
         shard.adopt(turn)
     return len(missing)

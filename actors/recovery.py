@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+import msgspec
 
+from actors.cell import Cell
+from actors.journal import JournalBrokenError
 from actors.kind import Kind
 from actors.shard import ACTIVE_MAX, SNAPSHOT_LAG, Shard
-from actors.snapshots import Snapshots
-from actors.store import Store
+from actors.snapshots import LedgerSnapshot, Snapshots
+from actors.store import Store, StoreFormatError
 
 
 def recover(
     store: Store, kind: Kind, number: int = 0, *, active_max: int = ACTIVE_MAX, snapshot_lag: int = SNAPSHOT_LAG
 ) -> Shard:
-    """The shard as it was after its last durable commit."""
+    """The shard as it was after its last durable commit. Raises StoreFormatError if what is on disk is damaged."""
     shard = Shard(store, kind, number, active_max=active_max, snapshot_lag=snapshot_lag)
-    snapshots: Snapshots[Any] = Snapshots(store, kind.state_type)
-    stored = snapshots.ledger()
-    shard.ledger.held = stored.held
-    shard.ledger.balances.update({(name, number): balance for name, number, balance in stored.balances})
-    shard.stans = snapshots.highest_stans()
-    shard.head = shard.journal.head()
-    if shard.head.position:
-        shard.time_us = shard.journal.event_at(shard.head.position).time_us
-    for position, event in shard.journal.events(stored.replay_from):
-        _replay(shard, kind, event, position, posted=position <= stored.position)
+    try:
+        ledger = _read_snapshots(shard, Snapshots(store))
+        for position, event in shard.journal.events(ledger.replay_from):
+            shard.replay(event, position, posted=position <= ledger.position)
+    except JournalBrokenError as error:
+        raise StoreFormatError(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreFormatError(f"a snapshot cannot be read: {error}; `tapswitch verify` says more") from error
     return shard
 
 
-def _replay(shard: Shard, kind: Kind, event: Any, position: int, *, posted: bool) -> None:
-    state = shard.actors.find(event.account) or kind.new(event.account)
-    if position > state.position:
-        after = kind.apply[type(event)](state, event, position)
-        shard.actors.adopt({event.account: after})
-        if not posted:
-            shard.ledger.held += kind.holdings([after]) - kind.holdings([state])
-    terminals = set()
-    for terminal, stan in kind.concerns(event):
-        shard.stans[terminal] = max(stan, shard.stans.get(terminal, 0))
-        terminals.add(terminal)
-    shard.book([event], position, post=not posted)
-    shard.mark_dirty({event.account}, terminals, position)
+def _read_snapshots(shard: Shard, stored: Snapshots) -> LedgerSnapshot:
+    """Take over all that is read at once; actors and totals are read when they are needed."""
+    ledger = stored.ledger()
+    shard.ledger.held = ledger.held
+    shard.ledger.balances.update({(name, number): balance for name, number, balance in ledger.balances})
+    shard.terminals = {terminal: Cell(terminal, stan) for terminal, stan in stored.highest_stans().items()}
+    shard.head = shard.journal.head()
+    if shard.head.position:
+        shard.time_us = shard.journal.event_at(shard.head.position).time_us
+    return ledger

@@ -11,22 +11,26 @@ A turn whose commit was refused is simply not adopted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from actors import snapshots
-from actors.active import ActiveActors
+import msgspec
+
+from actors import cell, snapshots
+from actors.active import ActiveActors, Actor
 from actors.calendar import Moment
+from actors.cell import Cell
 from actors.dirty import DirtyGroups
 from actors.journal import Head, Journal, seal_batch
 from actors.kind import Kind
-from actors.ledger import Ledger
+from actors.ledger import Ledger, LedgerAccount
 from actors.placement import SLOTS, slot_of
 from actors.policy import Policy
 from actors.snapshots import Snapshots
 from actors.store import Row, Store, StoredBatch, Usage
-from actors.totals import Totals
+from actors.totals import Sums, Totals
+from wire.codec import encode_message
 from wire.codes import Code, Reason
 from wire.messages import Answer
 
@@ -46,29 +50,58 @@ Reading one back from a full batch costs up to a hundred microseconds, and only 
 walk of a turn goes to its end, however long, so that every request is answered some time.
 """
 
+LEG_REQUESTS: Final = 64
+"""A turn is decided in legs: what a leg touches is still in the processor's cache when the leg is booked."""
+
 RETRY_AFTER_MS: Final = 200
 CATCH_UP_GROUPS: Final = 32
 CHECKPOINT_GROUPS: Final = 1_024
+
+TerminalCell = Cell[int, int]
+"""A terminal and its highest STAN decided or seen reversed; dirty if that or its totals changed."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Turn:
     """One batch of requests and what came of it, not yet true."""
 
-    __slots__ = ("answers", "batch", "events", "first", "head", "held", "moment", "put_off", "repeats", "rows", "slots",
-                 "stans", "states", "terminals", "unrecorded", "walked")  # fmt: skip
+    __slots__ = (
+        "actors", "answers", "batch", "clean_slots", "clean_terminals", "counted", "entries", "first", "head", "held",
+        "moment", "opened", "postings", "put_off", "recorded", "repeats", "rows", "terminals", "unrecorded", "walked",
+    )  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
         self.first = first
         """Position of its first event."""
 
         self.moment = moment
-        self.answers: list[Any] = []
-        """One for each request, in their order."""
+        self.answers: list[bytes] = []
+        """One for each request, in their order: encoded, because they are sent only when they have left the cache."""
 
-        self.events: list[Any] = []
-        self.states: dict[str, Any] = {}
-        self.stans: dict[int, int] = {}
+        self.entries: list[bytes] = []
+        """Its events, as they will stand in the journal."""
+
+        self.actors: list[Actor] = []
+        """Those that it changed, some of them more than once."""
+
+        self.opened: list[Actor] = []
+        """Those that it changed and that did not exist before."""
+
+        self.terminals: list[TerminalCell] = []
+        """Those whose requests it decided, some of them more than once."""
+
         self.held = 0
+        """By how much it changed what the actors hold, in minor units."""
+
+        self.counted: list[tuple[Sums, int, int]] = []
+        self.postings: list[tuple[LedgerAccount, int]] = []
+        self.recorded: Counter[tuple[type, int]] = Counter()
+        """Its events, by type and code."""
+
+        self.unrecorded: Counter[tuple[type, int]] = Counter()
+        """Answers that the journal does not have (inquiries, unknown accounts), by type of request and code."""
+
         self.repeats = 0
         """Requests that were decided before."""
 
@@ -78,14 +111,11 @@ class Turn:
         self.put_off = 0
         """Requests that were told to try again, because too many were."""
 
-        self.unrecorded: Counter[tuple[type, int]] = Counter()
-        """Answers that the journal does not have (inquiries, unknown accounts), by type of request and code."""
-
         self.batch: StoredBatch | None = None
         self.head: Head | None = None
         self.rows: list[Row] = []
-        self.slots: list[tuple[int, list[str]]] = []
-        self.terminals: list[tuple[int, list[int]]] = []
+        self.clean_slots: list[tuple[int, list[Actor]]] = []
+        self.clean_terminals: list[tuple[int, list[TerminalCell]]] = []
 
 
 class Shard:
@@ -98,17 +128,17 @@ class Shard:
         self._kind = kind
         self._number = number
         self._snapshot_lag = snapshot_lag
-        self._snapshots: Snapshots[Any] = Snapshots(store, kind.state_type)
-        self._dirty_slots: DirtyGroups[int, str] = DirtyGroups(slot_of)
-        self._dirty_terminals: DirtyGroups[int, int] = DirtyGroups(int)
+        self._unpack = msgspec.msgpack.Decoder(kind.state_type).decode
+        self._decode_event = msgspec.msgpack.Decoder(kind.event_type).decode
+        self._dirty_slots: DirtyGroups[Actor] = DirtyGroups(slot_of)
+        self._dirty_terminals: DirtyGroups[TerminalCell] = DirtyGroups(int)
         self._slots_owed = 0
         self._terminals_owed = 0
         self.journal = Journal(store, kind.event_type)
-        self.actors: ActiveActors[Any] = ActiveActors(self._snapshots.actor, active_max)
-        self.stans: dict[int, int] = {}
-        """Highest STAN decided or seen reversed, by terminal."""
-
-        self.totals = Totals(self._snapshots.day)
+        stored = Snapshots(store)
+        self.actors = ActiveActors(stored.actor, active_max)
+        self.terminals: dict[int, TerminalCell] = {}
+        self.totals = Totals(stored.day)
         self.ledger = Ledger()
         self.head = Head(0, b"")
         self.time_us = 0
@@ -128,44 +158,33 @@ class Shard:
         """How full its store is."""
         return self._store.usage()
 
+    def state(self, number: str) -> Any:
+        """An actor's adopted state, or None if there is no such actor."""
+        actor = self.actors.find(number)
+        return None if actor is None else self._unpack(actor.durable)
+
     def decide(self, requests: Sequence[Any], moment: Moment, policy: Policy) -> Turn:
-        """Decide the requests in order. `moment` must not be before `time_us`."""
+        """Decide the requests in order. `moment` must not be before `time_us`. Then `commit` and `adopt`, or `drop`."""
         turn = Turn(self.head.position + 1, moment)
-        kind, first, answers, events, states, stans = (
-            self._kind, turn.first, turn.answers, turn.events, turn.states, turn.stans,
-        )  # fmt: skip
-        decide_by, apply_by, answer_by, original_of = kind.decide, kind.apply, kind.answer, kind.original_of
-        find_young, find, highest_before = self.actors.find_young, self.actors.find, self.stans.get
-        befores: list[Any] = []
-        afters: list[Any] = []
-        for request in requests:
-            number, terminal, stan, asked = request.account, request.terminal, request.stan, type(request)
-            state = states.get(number) or find_young(number) or find(number)
-            decide = decide_by.get(asked)
-            if state is None or decide is None:
-                answers.append(self._answer_unrecorded(turn, request, state, policy))
-                continue
-            highest = stans.get(terminal) or highest_before(terminal, 0)
-            original = None
-            if stan <= highest or asked in original_of:
-                known = self._answer_known(turn, request, state, highest)
-                if known is not None:
-                    answers.append(known)
-                    continue
-                original = self._original(turn, state, request)
-            stans[terminal] = stan if stan > highest else highest  # noqa: FURB136 - a call of max costs as much as a rule
-            position = first + len(events)
-            event = decide(state, request, original, moment, policy, position * SLOTS + self._number)
-            after = apply_by[type(event)](state, event, position)
-            events.append(event)
-            states[number] = after
-            befores.append(state)
+        for start in range(0, len(requests), LEG_REQUESTS):
+            self._decide_leg(turn, requests[start : start + LEG_REQUESTS], policy)
+        self._seal(turn)
+        return turn
+
+    def open(self, events: Sequence[Any], moment: Moment) -> Turn:
+        """A turn of events that bring new actors into being. Then `commit` and `adopt`, or `drop`."""
+        turn = Turn(self.head.position + 1, moment)
+        befores, afters = [], []
+        for position, event in enumerate(events, turn.first):
+            before = self._kind.new(event.account)
+            after = self._kind.apply[type(event)](before, event, position)
+            turn.entries.append(_encode(event))
+            turn.opened.append(Cell(event.account, _encode(after)))
+            befores.append(before)
             afters.append(after)
-            if asked in original_of:
-                self._see_originals(turn, event)
-            answers.append(answer_by[type(event)](event))
-        turn.held = kind.holdings(afters) - kind.holdings(befores)
-        self.seal(turn)
+        turn.actors += turn.opened
+        self._book_leg(turn, events, befores, afters)
+        self._seal(turn)
         return turn
 
     def commit(self, turn: Turn) -> None:
@@ -175,35 +194,59 @@ class Shard:
 
     def adopt(self, turn: Turn) -> None:
         """Take over a turn that is durable."""
-        self._dirty_slots.clean(turn.slots)
-        self._dirty_terminals.clean(turn.terminals)
+        self._dirty_slots.clean(turn.clean_slots)
+        self._dirty_terminals.clean(turn.clean_terminals)
         if turn.head is not None:
-            self.actors.adopt(turn.states)
-            self.stans.update(turn.stans)
+            for actor in turn.opened:
+                self.actors.add(actor)
+            cell.adopt(turn.actors)
+            cell.adopt(turn.terminals)
+            self._dirty_slots.mark(turn.actors, turn.first)
+            self._dirty_terminals.mark(turn.terminals, turn.first)
             self.ledger.held += turn.held
-            self.book(turn.events, turn.first)
-            self.mark_dirty(turn.states.keys(), turn.stans.keys(), turn.first)
+            self.ledger.post(turn.postings)
+            self.totals.count(turn.counted)
             self.head = turn.head
             self.time_us = turn.moment.time_us
-        self.actors.passivate(self._dirty_slots.__contains__)
-        if turn.terminals:
+        self.actors.passivate()
+        if turn.clean_terminals:
             self.totals.forget(self._dirty_terminals.since)
 
-    def drop(self) -> None:
-        """The last turn's commit was refused and it is not adopted: what it activated may leave memory again."""
-        self.actors.passivate(self._dirty_slots.__contains__)
+    def drop(self, turn: Turn) -> None:
+        """The turn's commit was refused: it never happened."""
+        cell.undo(turn.actors)
+        cell.undo(turn.terminals)
+        self.actors.passivate()
 
-    def book(self, events: Iterable[Any], first: int, *, post: bool = True) -> None:
-        """Count durable events, the first at position `first`, in their totals and (if `post`) in the ledger."""
-        counted, postings = self._kind.book(events, first)
-        if post:
+    def replay(self, event: Any, position: int, *, posted: bool) -> None:
+        """Take over an event of the journal, unless a snapshot has it. `posted`: the ledger has it."""
+        kind = self._kind
+        actor = self.actors.find(event.account)
+        if actor is None:
+            actor = Cell(event.account, _encode(kind.new(event.account)))
+            self.actors.add(actor)
+        before = self._unpack(actor.durable)
+        if position > before.position:
+            after = kind.apply[type(event)](before, event, position)
+            actor.durable = actor.pending = _encode(after)
+            if not posted:
+                self.ledger.held += kind.holdings([after]) - kind.holdings([before])
+        terminals = [self.see_stan(terminal, stan) for terminal, stan in kind.concerns(event)]
+        cell.adopt(terminals)
+        counted, postings = kind.book([event], position)
+        self.totals.count(self.totals.find(counted))
+        if not posted:
             self.ledger.post(postings)
-        self.totals.count(counted)
-
-    def mark_dirty(self, numbers: Iterable[str], terminals: Iterable[int], position: int) -> None:
-        """The snapshots of these actors and terminals lack events from `position` on."""
-        self._dirty_slots.mark(numbers, position)
+        self._dirty_slots.mark([actor], position)
         self._dirty_terminals.mark(terminals, position)
+
+    def see_stan(self, terminal: int, stan: int) -> TerminalCell:
+        """The terminal's cell, with a highest pending STAN of at least `stan`."""
+        found = self.terminals.get(terminal)
+        if found is None:
+            found = self.terminals[terminal] = Cell(terminal, 0)
+        found.pending = max(found.pending, stan)
+        return found
 
     def checkpoint(self) -> None:
         """Bring every snapshot up to date, so that a restart replays nothing. Raises as `commit` does."""
@@ -213,24 +256,76 @@ class Shard:
             self.commit(turn)
             self.adopt(turn)
 
-    def _answer_unrecorded(self, turn: Turn, request: Any, state: Any, policy: Policy) -> Any:
+    def _decide_leg(self, turn: Turn, requests: Sequence[Any], policy: Policy) -> None:
+        kind, moment, answers, entries = self._kind, turn.moment, turn.answers, turn.entries
+        decide_by, apply_by, answer_by, original_of = kind.decide, kind.apply, kind.answer, kind.original_of
+        find_young, find, unpack, find_terminal = (
+            self.actors.find_young,
+            self.actors.find,
+            self._unpack,
+            self.terminals.get,
+        )
+        events: list[Any] = []
+        befores: list[Any] = []
+        afters: list[Any] = []
+        for request in requests:
+            actor = find_young(request.account) or find(request.account)
+            asked, terminal, stan = type(request), find_terminal(request.terminal), request.stan
+            decide = decide_by.get(asked)
+            if actor is None or decide is None:
+                answers.append(encode_message(self._answer_unrecorded(turn, request, actor, policy)))
+                continue
+            packed = actor.pending
+            before = unpack(packed)
+            if terminal is None:
+                terminal = self.see_stan(request.terminal, 0)
+            original = None
+            if stan <= terminal.pending or asked in original_of:
+                known = self._answer_known(turn, request, before, terminal.pending)
+                if known is not None:
+                    answers.append(encode_message(known))
+                    continue
+                original = self._original(turn, before, request)
+            position = turn.first + len(entries)
+            event = decide(before, request, original, moment, policy, position * SLOTS + self._number)
+            after = apply_by[type(event)](before, event, position)
+            if terminal.pending is terminal.durable:
+                turn.terminals.append(terminal)
+            terminal.pending = max(terminal.pending, stan)
+            if packed is actor.durable:
+                turn.actors.append(actor)
+            actor.pending = _encode(after)
+            if asked in original_of:
+                turn.terminals += [self.see_stan(*seen) for seen in kind.concerns(event)]
+            entries.append(_encode(event))
+            answers.append(encode_message(answer_by[type(event)](event)))
+            events.append(event)
+            befores.append(before)
+            afters.append(after)
+        if events:
+            self._book_leg(turn, events, befores, afters)
+
+    def _book_leg(self, turn: Turn, events: Sequence[Any], befores: Sequence[Any], afters: Sequence[Any]) -> None:
+        """Add up what the turn's newest events moved and count."""
+        kind = self._kind
+        turn.held += kind.holdings(afters) - kind.holdings(befores)
+        counted, postings = kind.book(events, turn.first + len(turn.entries) - len(events))
+        turn.counted += self.totals.find(counted)
+        turn.postings += postings
+        turn.recorded.update(_outcomes(events))
+
+    def _answer_unrecorded(self, turn: Turn, request: Any, actor: Actor | None, policy: Policy) -> Any:
         """Answer an inquiry, or a request to an actor that does not exist."""
-        if state is None:
+        if actor is None:
             reply = Answer(request.terminal, request.stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
         elif turn.walked > WALKED_EVENTS_MAX:
             return self._put_off(turn, request)
         else:
+            state = self._unpack(actor.pending)
             newest = list(islice(self._chain(turn, state), self._kind.events_wanted(request)))
             reply = self._kind.inquire(state, request, newest, turn.moment, policy)
         turn.unrecorded[type(request), int(getattr(reply, "code", Code.APPROVED))] += 1
         return reply
-
-    def record(self, turn: Turn, state: Any, event: Any, position: int) -> None:
-        """Add an event to the turn, with the state that follows from it."""
-        after = self._kind.apply[type(event)](state, event, position)
-        turn.states[event.account] = after
-        turn.events.append(event)
-        turn.held += self._kind.holdings([after]) - self._kind.holdings([state])
 
     def _answer_known(self, turn: Turn, request: Any, state: Any, highest: int) -> Any:
         """The answer to a request that was decided before, or None: then it is new."""
@@ -254,15 +349,8 @@ class Shard:
         if original_of is None:
             return None
         terminal, stan = original_of(request)
-        return self._settling(turn, state, terminal, stan) if stan <= self._highest_stan(turn, terminal) else None
-
-    def _see_originals(self, turn: Turn, event: Any) -> None:
-        """A reversed original counts as seen, whether or not it ever came."""
-        for terminal, stan in self._kind.concerns(event):
-            turn.stans[terminal] = max(stan, self._highest_stan(turn, terminal))
-
-    def _highest_stan(self, turn: Turn, terminal: int) -> int:
-        return turn.stans.get(terminal) or self.stans.get(terminal, 0)
+        seen = self.terminals.get(terminal)
+        return self._settling(turn, state, terminal, stan) if seen is not None and stan <= seen.pending else None
 
     def _settling(self, turn: Turn, state: Any, terminal: int, stan: int) -> Any:
         """The newest event of this actor that (terminal, stan) came to, or None.
@@ -276,18 +364,18 @@ class Shard:
         """The actor's events, newest first, from this very turn and from the journal."""
         position = state.position
         while position >= turn.first:
-            event = turn.events[position - turn.first]
+            event = self._decode_event(turn.entries[position - turn.first])
             yield event
             position = event.previous
         for _, event in self.journal.chain(position):
             turn.walked += 1
             yield event
 
-    def seal(self, turn: Turn) -> None:
+    def _seal(self, turn: Turn) -> None:
         """Make the turn ready for its commit: its batch, and its slice of snapshots."""
-        if turn.events:
-            turn.batch, turn.head = seal_batch(self.head, turn.events)
-            self._slice(turn, *self._pace(len(turn.events)))
+        if turn.entries:
+            turn.batch, turn.head = seal_batch(self.head, turn.entries)
+            self._slice(turn, *self._pace(len(turn.entries)))
         elif not self.admits:
             self._slice(turn, CATCH_UP_GROUPS, CATCH_UP_GROUPS)
 
@@ -297,8 +385,8 @@ class Shard:
         Under steady traffic each one's turn then comes about once in SNAPSHOT_LAG events.
         """
         left = max(1, ADMISSION_LAG_RATIO * self._snapshot_lag - self.snapshot_lag)
-        slots, self._slots_owed = divmod(self._slots_owed + events * self._dirty_slots.groups(), left)
-        terminals, self._terminals_owed = divmod(self._terminals_owed + events * self._dirty_terminals.groups(), left)
+        slots, self._slots_owed = divmod(self._slots_owed + events * len(self._dirty_slots), left)
+        terminals, self._terminals_owed = divmod(self._terminals_owed + events * len(self._dirty_terminals), left)
         return slots, terminals
 
     def _slice(self, turn: Turn, slots: int, terminals: int) -> None:
@@ -306,20 +394,32 @@ class Shard:
 
         They are of the adopted states, so they never hold an event that is not durable.
         """
-        turn.slots = self._dirty_slots.first_groups(slots)
-        turn.terminals = self._dirty_terminals.first_groups(terminals)
-        if not turn.slots and not turn.terminals:
+        turn.clean_slots = self._dirty_slots.first_groups(slots)
+        turn.clean_terminals = self._dirty_terminals.first_groups(terminals)
+        if not turn.clean_slots and not turn.clean_terminals:
             return
         rows = turn.rows
-        for slot, numbers in turn.slots:
-            rows += snapshots.actor_rows(slot, sorted(numbers), self.actors.find)
-        for terminal, _ in turn.terminals:
-            rows.append(snapshots.terminal_row(terminal, self.stans[terminal]))
-            rows.extend(snapshots.day_row(day, terminal, sums) for day, sums in self.totals.in_memory(terminal))
-        replay_from = self._replay_from(len(turn.slots), len(turn.terminals))
+        for slot, actors in turn.clean_slots:
+            rows += snapshots.actor_rows(slot, actors)
+        for number, (terminal,) in turn.clean_terminals:
+            rows.append(snapshots.terminal_row(number, terminal.durable))
+            rows += [snapshots.day_row(day, number, sums) for day, sums in self.totals.in_memory(number)]
+        replay_from = self._replay_from(len(turn.clean_slots), len(turn.clean_terminals))
         rows.append(snapshots.ledger_row(self.head.position, replay_from, self.ledger))
 
     def _replay_from(self, slots: int, terminals: int) -> int:
         """Where a replay would begin if the oldest `slots` slots and `terminals` terminals were clean."""
         oldest = (self._dirty_slots.oldest_after(slots), self._dirty_terminals.oldest_after(terminals))
         return min((position for position in oldest if position is not None), default=self.head.position + 1)
+
+
+def _outcomes(events: Sequence[Any]) -> Counter[tuple[type, int]]:
+    """How many events there are by type and response code."""
+    outcomes: Counter[tuple[type, int]] = Counter()
+    for event_type, count in Counter(map(type, events)).items():
+        if hasattr(event_type, "code"):
+            declined: list[Any] = [event for event in events if type(event) is event_type]
+            outcomes.update((event_type, int(event.code)) for event in declined)
+        else:
+            outcomes[event_type, int(Code.APPROVED)] = count
+    return outcomes

@@ -8,12 +8,13 @@ Integers in keys are big-endian. Actors of one slot lie side by side. Snapshots 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from actors.active import Actor
 from actors.ledger import Ledger
 from actors.placement import slot_of
 from actors.store import Row, Store
@@ -23,8 +24,6 @@ _ACTOR: Final = b"a"
 _TERMINAL: Final = b"t"
 _DAY: Final = b"d"
 _LEDGER: Final = b"l"
-
-State = TypeVar("State")
 
 
 class LedgerSnapshot(Struct, array_like=True, frozen=True):
@@ -50,23 +49,20 @@ def _day_key(business_day: int, terminal: int) -> bytes:
     return _DAY + business_day.to_bytes(4, "big") + terminal.to_bytes(4, "big")
 
 
-class Snapshots(Generic[State]):
-    """Rows of a store as values, for actors of one kind."""
+class Snapshots:
+    """Rows of a store as values; actors' states are packed."""
 
-    def __init__(self, store: Store, state_type: Any) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._state_decoder = msgspec.msgpack.Decoder(state_type)
 
-    def actor(self, number: str) -> State | None:
+    def actor(self, number: str) -> bytes | None:
         """An actor's state, or None if it has no snapshot."""
-        key = _ACTOR + slot_of(number).to_bytes(2, "big") + number.encode()
-        value = self._store.row(key)
-        return self._state_decoder.decode(value) if value is not None else None
+        return self._store.row(_ACTOR + slot_of(number).to_bytes(2, "big") + number.encode())
 
-    def actors(self) -> Iterator[State]:
+    def actors(self) -> Iterator[bytes]:
         """Every stored state, slot by slot."""
         for _, value in self._store.rows(_ACTOR):
-            yield self._state_decoder.decode(value)
+            yield value
 
     def highest_stans(self) -> dict[int, int]:
         """Highest STAN by terminal."""
@@ -90,10 +86,10 @@ class Snapshots(Generic[State]):
         return _ledger_decoder.decode(value) if value is not None else LedgerSnapshot(0, 1, 0, [])
 
 
-def actor_rows(slot: int, numbers: Iterable[str], find: Callable[[str], Any]) -> list[Row]:
-    """The rows of the states that `find` finds for the actors of one slot."""
-    encode, prefix = _encoder.encode, _ACTOR + slot.to_bytes(2, "big")
-    return [(prefix + number.encode(), encode(find(number))) for number in numbers]
+def actor_rows(slot: int, actors: Iterable[Actor]) -> list[Row]:
+    """The rows of actors of one slot, by number."""
+    prefix = _ACTOR + slot.to_bytes(2, "big")
+    return sorted((prefix + actor.number.encode(), actor.durable) for actor in actors)
 
 
 def terminal_row(terminal: int, highest_stan: int) -> Row:

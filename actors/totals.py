@@ -13,7 +13,7 @@ TotalsKey = tuple[int, int, int, str, int]
 Counted = tuple[TotalsKey, int, int]
 """Where an event counts, with what amount, and its position."""
 
-Sums = tuple[int, int, int]
+Sums = list[int]
 """Count, amount in minor units, position of the newest event counted."""
 
 
@@ -23,25 +23,23 @@ class Totals:
     def __init__(self, load: Callable[[int, int], dict[TotalsKey, Sums]]) -> None:
         """`load(business day, terminal)` reads what is stored of a terminal's day."""
         self._load = load
-        self._places: dict[TotalsKey, int] = {}
-        # Lists and not one array: to read and write an item of an array costs five times as much.
-        self._counts: list[int] = []
-        self._amounts: list[int] = []
-        self._positions: list[int] = []
+        self._sums: dict[TotalsKey, Sums] = {}
         self._keys: dict[int, dict[int, list[TotalsKey]]] = {}
         """By business day and terminal: the keys in memory."""
 
-    def count(self, counted: Iterable[Counted]) -> None:
-        """Count events' amounts, but for events that are counted already."""
-        places, counts, amounts, positions = self._places, self._counts, self._amounts, self._positions
-        for key, amount, position in counted:
-            place = places.get(key)
-            if place is None:
-                place = self._first(key)
-            if position > positions[place]:
-                counts[place] += 1
-                amounts[place] += amount
-                positions[place] = position
+    def find(self, counted: Iterable[Counted]) -> list[tuple[Sums, int, int]]:
+        """The sums that events will count in, for `count`. Changes no sum."""
+        known, first = self._sums.get, self._first
+        return [(known(key) or first(key), amount, position) for key, amount, position in counted]
+
+    @staticmethod
+    def count(found: Iterable[tuple[Sums, int, int]]) -> None:
+        """Count events' amounts where `find` found them, but for events that are counted already."""
+        for sums, amount, position in found:
+            if position > sums[2]:
+                sums[0] += 1
+                sums[1] += amount
+                sums[2] = position
 
     def of(self, business_day: int, terminal: int) -> dict[TotalsKey, Sums]:
         """The totals of one terminal's day."""
@@ -49,62 +47,41 @@ class Totals:
         if terminal not in terminals:
             stored = self._load(business_day, terminal)
             terminals[terminal] = list(stored)
-            for key, sums in stored.items():
-                self._put(key, sums)
-        return {key: self._sums(self._places[key]) for key in terminals[terminal]}
+            self._sums.update(stored)
+        # A key that was looked for in a turn that never became durable has counted nothing.
+        return {key: sums for key in terminals[terminal] if (sums := self._sums[key])[0]}
 
     def in_memory(self, terminal: int) -> list[tuple[int, dict[TotalsKey, Sums]]]:
         """(business day, totals) of this terminal for the days in memory."""
-        return [(day, self.of(day, terminal)) for day, terminals in self._keys.items() if terminal in terminals]
+        return [
+            (day, sums)
+            for day, terminals in self._keys.items()
+            if terminal in terminals and (sums := self.of(day, terminal))
+        ]
 
     def forget(self, dirty_since: Callable[[int], int | None]) -> None:
-        """Drop days older than the last DAYS_IN_MEMORY that are wholly stored.
+        """Drop days older than the last DAYS_IN_MEMORY that are wholly stored. Never during a turn.
 
         `dirty_since(terminal)` is the position from which on its rows lack events, or None. A busy terminal always
         lacks some, but soon none of a day that is over.
         """
-        if len(self._keys) <= DAYS_IN_MEMORY:
-            return
-        dropped = [
-            business_day
-            for business_day in sorted(self._keys)[:-DAYS_IN_MEMORY]
-            if self._is_stored(business_day, dirty_since)
-        ]
-        if dropped:
-            for business_day in dropped:
-                del self._keys[business_day]
-            self._compact()
+        for business_day in sorted(self._keys)[:-DAYS_IN_MEMORY]:
+            if self._is_stored(business_day, dirty_since):
+                for keys in self._keys.pop(business_day).values():
+                    for key in keys:
+                        del self._sums[key]
 
     def _is_stored(self, business_day: int, dirty_since: Callable[[int], int | None]) -> bool:
         for terminal, keys in self._keys[business_day].items():
             since = dirty_since(terminal)
-            if since is not None and any(self._positions[self._places[key]] >= since for key in keys):
+            if since is not None and any(self._sums[key][2] >= since for key in keys):
                 return False
         return True
 
-    def _first(self, key: TotalsKey) -> int:
+    def _first(self, key: TotalsKey) -> Sums:
         business_day, _, terminal, _, _ = key
-        if key not in self.of(business_day, terminal):
+        self.of(business_day, terminal)
+        if key not in self._sums:
             self._keys[business_day][terminal].append(key)
-            self._put(key, (0, 0, 0))
-        return self._places[key]
-
-    def _put(self, key: TotalsKey, sums: Sums) -> None:
-        self._places[key] = len(self._counts)
-        for numbers, number in zip((self._counts, self._amounts, self._positions), sums, strict=True):
-            numbers.append(number)
-
-    def _sums(self, place: int) -> Sums:
-        return self._counts[place], self._amounts[place], self._positions[place]
-
-    def _compact(self) -> None:
-        """Close the gaps that dropped days left."""
-        kept = {
-            key: self._sums(self._places[key])
-            for terminals in self._keys.values()
-            for keys in terminals.values()
-            for key in keys
-        }
-        self._places, self._counts, self._amounts, self._positions = {}, [], [], []
-        for key, sums in kept.items():
-            self._put(key, sums)
+            self._sums[key] = [0, 0, 0]
+        return self._sums[key]

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from actors.journal import Head, Journal, JournalBrokenError
 from actors.kind import Kind
 from actors.ledger import PURSES, Ledger
@@ -36,11 +38,12 @@ def verify(store: Store, kind: Kind, progress: Callable[[int], None] = lambda _:
 
 class _Replay:
     def __init__(self, store: Store, kind: Kind) -> None:
-        snapshots: Snapshots[Any] = Snapshots(store, kind.state_type)
+        snapshots = Snapshots(store)
+        unpack = msgspec.msgpack.Decoder(kind.state_type).decode
         # The snapshots first: beside a running switch, a journal read later has all that they have.
         self._ledger_row = snapshots.ledger()
         self._replay_from = self._ledger_row.replay_from
-        self._actor_rows = {state.number: state for state in snapshots.actors()}
+        self._actor_rows = {state.number: state for state in map(unpack, snapshots.actors())}
         self._actor_positions = {number: state.position for number, state in self._actor_rows.items()}
         self._day_rows: dict[int, list[tuple[TotalsKey, Sums]]] = defaultdict(list)
         for day in snapshots.days():
@@ -118,7 +121,7 @@ class _Replay:
             sums[2] = position
         for row_key, row in self._day_rows.pop(position, ()):
             self._checked_totals += 1
-            if self._sums.get(row_key) != [*row]:
+            if self._sums.get(row_key) != row:
                 raise JournalBrokenError(position, f"the stored total {row_key} differs from the replay")
 
     def _lost(self, position: int, what: str) -> JournalBrokenError:

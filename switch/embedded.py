@@ -23,6 +23,7 @@ from actors.store import CommitRefusedError
 from switch.clock import Clock
 from switch.mailbox import RETRY_AFTER_MS, Mailbox, Parcel
 from switch.meters import Meters
+from wire.codec import encode_message
 from wire.codes import Code, Reason
 from wire.messages import Answer
 
@@ -91,7 +92,8 @@ class EmbeddedShard:
     def submit(self, parcel: Parcel) -> None:
         """Take a parcel for which the mailbox has room."""
         self.mailbox.put(parcel)
-        self._wake()
+        if not self._turn_running:
+            self._wake()
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is answered."""
@@ -144,12 +146,12 @@ class EmbeddedShard:
         error = commit.exception()
         self._meters.commit_latency.observe(monotonic() - began)
         if isinstance(error, CommitRefusedError):
-            self._undo_turn(error)
+            self._undo_turn(turn, error)
         elif error is not None:
             self._break(error)
         else:
             if turn.batch is not None:
-                self._meters.batch_sizes.observe(len(turn.events))
+                self._meters.batch_sizes.observe(len(turn.entries))
             self.store_full = False
             self._finish_turn(turn, requests)
 
@@ -173,12 +175,12 @@ class EmbeddedShard:
             if parcel.requests:
                 parcel.sender.deliver(parcel, [by_request[id(request)] for request in parcel.requests])
 
-    def _undo_turn(self, error: CommitRefusedError) -> None:
+    def _undo_turn(self, turn: Turn, error: CommitRefusedError) -> None:
         if not self.store_full:
             log.error("commit refused; nothing was recorded, terminals are told to try again", error=str(error))
         self.store_full = True
         self._meters.commits_refused += 1
-        self.shard.drop()
+        self.shard.drop(turn)
         for parcel in self._committing:
             self._refuse(parcel, parcel.requests, Code.TRY_AGAIN, Reason.STORE_FULL)
         self._end_turn()
@@ -217,7 +219,8 @@ class EmbeddedShard:
         meters.repeats += turn.repeats
         if turn.put_off:
             meters.refusals[int(Code.TRY_AGAIN), Reason.BUSY_SHARD.value] += turn.put_off
-        meters.count_answers(ACCOUNT.service, turn.events, turn.unrecorded)
+        meters.count_answers(ACCOUNT.service, turn.recorded)
+        meters.count_answers(ACCOUNT.service, turn.unrecorded)
         meters.total_latency.observe_waits(monotonic(), *_waits(self._committing))
 
     def _refuse_expired(self, parcels: list[Parcel], now: float) -> list[Parcel]:
@@ -236,7 +239,10 @@ class EmbeddedShard:
             self._meters.total_latency.observe(monotonic() - parcel.received, len(requests))
         parcel.sender.deliver(
             parcel,
-            [Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms) for request in requests],
+            [
+                encode_message(Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms))
+                for request in requests
+            ],
         )
 
     def _expire(self) -> None:

@@ -45,6 +45,8 @@ def import_accounts(data: Path, map_size: int, accounts: Path) -> None:
         raise click.UsageError(f"--data {data}: {error}") from error
     try:
         opened, existing = _open(store, rows, accounts)
+    except StoreFormatError as error:
+        raise click.UsageError(f"--data {data}: {error}") from error
     except CommitRefusedError as error:
         raise click.ClickException(f"{error}; make room or raise --map-size, then run this again to finish") from error
     except CommitBrokenError as error:

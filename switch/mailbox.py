@@ -13,8 +13,8 @@ RETRY_AFTER_MS: Final = 500
 class Sender(Protocol):
     """Whoever waits for answers."""
 
-    def deliver(self, parcel: Parcel, answers: Sequence[Any]) -> None:
-        """Take the answers to some of the parcel's requests. Called until each one has been answered once."""
+    def deliver(self, parcel: Parcel, answers: Sequence[bytes]) -> None:
+        """Take the encoded answers to some of the parcel's requests. Called until each has been answered once."""
         ...
 
 

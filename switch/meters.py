@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from operator import mul
-from typing import Any, Final
+from typing import Final
 
 LATENCY_EDGES_S: Final = (
     0.00025,
@@ -81,17 +81,8 @@ class Meters:
         self.batch_sizes = Histogram(BATCH_EDGES)
         self.commits_refused = 0
 
-    def count_answers(
-        self, service: Mapping[type, str], events: Sequence[Any], unrecorded: Mapping[tuple[type, int], int]
-    ) -> None:
-        """Count a durable turn: its events (a decline has a code), and what it answered without recording it."""
+    def count_answers(self, service: Mapping[type, str], counted: Mapping[tuple[type, int], int]) -> None:
+        """Count answers by type (of the request, or of the event it came to) and code. `service` is by such type."""
         answers = self.answers
-        by_type: dict[type, int] = Counter(map(type, events))
-        for event_type, count in by_type.items():
-            if hasattr(event_type, "code"):
-                declined: list[Any] = [event for event in events if type(event) is event_type]
-                answers.update((service[event_type], int(event.code)) for event in declined)
-            else:
-                answers[service[event_type], 0] += count
-        for (request_type, code), count in unrecorded.items():
-            answers[service[request_type], code] += count
+        for (of_type, code), count in counted.items():
+            answers[service[of_type], code] += count

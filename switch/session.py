@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import structlog
 
 from switch.mailbox import RETRY_AFTER_MS, Parcel
-from wire.codec import Unreadable
+from wire.codec import Unreadable, encode_message, reply_decoder
 from wire.codes import Code, Reason
-from wire.connection import Connection
+from wire.connection import Connection, State
 from wire.errors import LocalProtocolError, PeerProtocolError
 from wire.messages import (
     PROTOCOL_VERSION,
@@ -43,6 +43,7 @@ UNREADABLE_MAX: Final = 1_000
 """Unreadable messages that a session may send before it is closed: reading them costs more than good ones do."""
 
 
+_CLOSED: Final = State.CLOSED
 _TO_SHARD: Final = frozenset({Purchase, TopUp, BalanceInquiry, MiniStatement, Reversal})
 
 log = structlog.get_logger()
@@ -50,6 +51,13 @@ log = structlog.get_logger()
 
 class Session(asyncio.Protocol):
     """From connect to close. It counts as its station's session once its sign-on has been read."""
+
+    __slots__ = (
+        "_asked_max", "_connection", "_gateway", "_in_flight_max", "_leaving", "_outbox", "_terminals", "_unreadable",
+        "connected_at", "heard", "in_flight", "number", "signed_on", "software", "station", "transport",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
 
     def __init__(self, gateway: Gateway, number: int) -> None:
         limits = gateway.campus.sessions
@@ -61,13 +69,12 @@ class Session(asyncio.Protocol):
         """Monotonic seconds at the last bytes from the peer."""
 
         self.signed_on = False
-        self.transport: asyncio.Transport
         self._gateway = gateway
         self._terminals: frozenset[int] = frozenset()
         self._in_flight_max = limits.in_flight_max
         self._asked_max = limits.requests_per_second_per_terminal
         self._connection = Connection.switch(gateway.find_key, os.urandom(32), limits.record_bytes_max)
-        self._outbox: list[Any] = []
+        self._outbox: list[bytes] = []
         self._leaving = False
         self._unreadable = 0
 
@@ -89,14 +96,11 @@ class Session(asyncio.Protocol):
             self._gateway.meters.rejected[error.breach.value] += 1
             self.close("peer broke the protocol", breach=error.breach.value, explanation=error.explanation)
             return
-        if not self.signed_on:
-            output = connection.take_output()
-            if output:
-                self.transport.write(output)
+        if self.signed_on:
             if messages:
-                self._sign_on(messages.pop(0))
-        if messages and self.signed_on:
-            self._admit(messages, now)
+                self._admit(messages, now)
+        else:
+            self._greet(messages)
 
     def pause_writing(self) -> None:
         """The peer does not read: stop reading from it."""
@@ -113,7 +117,7 @@ class Session(asyncio.Protocol):
 
     # What the gateway calls.
 
-    def deliver(self, parcel: Parcel, answers: Sequence[Any]) -> None:
+    def deliver(self, parcel: Parcel, answers: Sequence[bytes]) -> None:
         """Queue answers; they leave together when the gateway flushes."""
         self.in_flight -= len(answers)
         if self._gateway.log_requests:
@@ -125,10 +129,10 @@ class Session(asyncio.Protocol):
     def flush(self) -> None:
         """Send what is queued."""
         answers, self._outbox = self._outbox, []
-        if self.transport.is_closing():
+        if self._connection.state is _CLOSED:
             return
         try:
-            self.transport.write(self._connection.send(answers))
+            self.transport.write(self._connection.send_encoded(answers))
         except LocalProtocolError as error:
             self.close("session ended before its answers", explanation=str(error))
             return
@@ -153,6 +157,16 @@ class Session(asyncio.Protocol):
         self.transport.abort()
 
     # Inside.
+
+    def _greet(self, messages: list[Any]) -> None:
+        """Go on with the handshake, or sign on."""
+        output = self._connection.take_output()
+        if output:
+            self.transport.write(output)
+        if messages:
+            self._sign_on(messages.pop(0))
+        if messages and self.signed_on:
+            self._admit(messages, self.heard)
 
     def _sign_on(self, message: SignOn) -> None:
         gateway = self._gateway
@@ -254,9 +268,9 @@ class Session(asyncio.Protocol):
                 explanation = f"{type(message).__name__} is not expected in a session that is signed on"
                 self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, place, explanation))
 
-    def _log_answers(self, parcel: Parcel, answers: Sequence[Any]) -> None:
+    def _log_answers(self, parcel: Parcel, answers: Sequence[bytes]) -> None:
         waited_ms = round((monotonic() - parcel.received) * 1_000, 3)
-        for answer in answers:
+        for answer in map(reply_decoder.decode_message, answers):
             code, reason = getattr(answer, "code", Code.APPROVED), getattr(answer, "reason", Reason.NONE)
             log.debug("request answered", request=self.correlation(answer), station=self.station, code=f"{code:02}",
                       reason=reason.value, waited_ms=waited_ms)  # fmt: skip
@@ -264,7 +278,7 @@ class Session(asyncio.Protocol):
     def _queue(self, reply: Any) -> None:
         if not self._outbox:
             self._gateway.to_flush.append(self)
-        self._outbox.append(reply)
+        self._outbox.append(encode_message(reply))
 
     def _say_signed_off(self) -> None:
         if not self.transport.is_closing():

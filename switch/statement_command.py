@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.table import Table
 
 from actors.account.inquiries import statement_entry
 from actors.account.kind import ACCOUNT
-from actors.journal import Journal
+from actors.account.state import Account
+from actors.journal import Journal, JournalBrokenError
 from actors.lmdb_store import LmdbStore
 from actors.snapshots import Snapshots
 from actors.store import StoreFormatError
@@ -36,18 +38,20 @@ def statement(data: Path, last: int | None, account: str) -> None:
         raise click.UsageError(str(error)) from error
     try:
         _show(account, list(islice(_events(store, account), last)))
+    except JournalBrokenError as error:
+        raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
     finally:
         store.close()
 
 
 def _events(store: LmdbStore, account: str) -> Iterator[tuple[int, Any]]:
     """(position, event), newest first. The head of the chain is in the snapshot or in the journal's tail after it."""
-    snapshots: Snapshots[Any] = Snapshots(store, ACCOUNT.state_type)
+    snapshots = Snapshots(store)
     journal = Journal(store, ACCOUNT.event_type)
     # In this order beside a running switch: what is not in the snapshot is then in the tail that is read after it.
     replay_from = snapshots.ledger().replay_from
-    state = snapshots.actor(account)
-    head = state.position if state is not None else 0
+    packed = snapshots.actor(account)
+    head = msgspec.msgpack.decode(packed, type=Account).position if packed is not None else 0
     for position, event in journal.events(replay_from):
         if event.account == account:
             head = max(head, position)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -59,6 +59,11 @@ class MessageDecoder(Generic[T]):
             raise _wrong_count(messages)
         return messages
 
+    def decode_message(self, message: bytes) -> T:
+        """One message that is known to be good, as `encode_message` made it."""
+        decoded: T = self._one.decode(message)
+        return decoded
+
     def _decode_each(self, plaintext: bytes) -> list[T | Unreadable]:
         try:
             parts = _raw_decoder.decode(plaintext)
@@ -80,20 +85,36 @@ request_decoder: MessageDecoder[Request] = MessageDecoder(Request)
 reply_decoder: MessageDecoder[Reply] = MessageDecoder(Reply)
 
 
+encode_message: Final[Callable[[Request | Reply], bytes]] = _encoder.encode
+"""A message as it stands in a record, for `join`."""
+
+
 def encode(messages: Sequence[Request | Reply]) -> list[bytes]:
-    """The plaintexts of records that hold all the messages, in order, halving until they fit.
+    """The plaintexts of records that hold all the messages, in order. Raises LocalProtocolError as `join` does."""
+    return join([encode_message(message) for message in messages])
+
+
+def join(messages: Sequence[bytes]) -> list[bytes]:
+    """The plaintexts of records that hold all the encoded messages, in order, halving until they fit.
 
     Raises LocalProtocolError without messages, or for one that fits no record.
     """
-    if not messages:
+    count = len(messages)
+    if not count:
         raise LocalProtocolError("a record holds at least one message")
-    plaintext = _encoder.encode(messages)
-    if len(plaintext) <= PLAINTEXT_BYTES_MAX and len(messages) <= MESSAGES_PER_RECORD_MAX:
-        return [plaintext]
-    if len(messages) == 1:
-        raise LocalProtocolError(f"one message of {len(plaintext)} bytes does not fit a record")
-    half = len(messages) // 2
-    return encode(messages[:half]) + encode(messages[half:])
+    if count <= MESSAGES_PER_RECORD_MAX:
+        plaintext = _array_header(count) + b"".join(messages)
+        if len(plaintext) <= PLAINTEXT_BYTES_MAX:
+            return [plaintext]
+        if count == 1:
+            raise LocalProtocolError(f"one message of {len(plaintext)} bytes does not fit a record")
+    half = count // 2
+    return join(messages[:half]) + join(messages[half:])
+
+
+def _array_header(count: int) -> bytes:
+    """How a msgpack array of up to 65,535 elements begins (msgpack specification: fixarray, array 16)."""
+    return bytes((0x90 | count,)) if count <= 15 else b"\xdc" + count.to_bytes(2, "big")
 
 
 def _wrong_count(messages: Sequence[object]) -> PeerProtocolError:

@@ -31,7 +31,8 @@ class State(Enum):
     CLOSED = auto()
 
 
-_CLOSED = State.CLOSED  # looked at for every record, and an enumeration's member costs 0.1 microseconds to reach
+# Looked at for every record, and an enumeration's member costs 0.1 microseconds to reach.
+_OPEN, _CLOSED = State.OPEN, State.CLOSED
 
 
 class Connection:
@@ -91,15 +92,22 @@ class Connection:
             self._check_first_sent(messages)
         elif self.state is _CLOSED:
             raise LocalProtocolError("the connection is closed")
-        seal = self._channel.seal
-        plaintexts = codec.encode(messages)
-        if len(plaintexts) == 1:
-            return seal(plaintexts[0])
-        return b"".join([seal(plaintext) for plaintext in plaintexts])
+        return self._seal(codec.encode(messages))
+
+    def send_encoded(self, messages: Sequence[bytes]) -> bytes:
+        """As `send`, for messages from `codec.encode_message`. Raises LocalProtocolError unless OPEN."""
+        if self.state is not _OPEN:
+            raise LocalProtocolError("the connection is not open")
+        return self._seal(codec.join(messages))
 
     def close(self) -> None:
         """Nothing more is received or sent."""
         self.state = State.CLOSED
+
+    def _seal(self, plaintexts: Sequence[bytes]) -> bytes:
+        if len(plaintexts) == 1:
+            return self._channel.seal(plaintexts[0])
+        return b"".join([self._channel.seal(plaintext) for plaintext in plaintexts])
 
     def _read(self, plaintext: bytes) -> list[Any]:
         messages = self._decoder.decode(plaintext)

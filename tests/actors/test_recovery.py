@@ -20,6 +20,8 @@ from example_campus import (
     TERMINALS,
     TILL,
     TOP_UP_MACHINE,
+    answer_of,
+    answers_of,
     balance_inquiry,
     image,
     opened_shard,
@@ -35,12 +37,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
+from actors import shard as shard_module
 from actors.account.kind import ACCOUNT
 from actors.calendar import Moment
 from actors.lmdb_store import LmdbStore
 from actors.memory_store import MemoryStore
 from actors.shard import Shard
-from actors.store import Row, Store, StoredBatch
+from actors.store import Row, Store, StoredBatch, StoreFormatError
 from actors.verification import verify
 from wire.codes import Code, Reason
 from wire.messages import Purchase, Reversal, TopUp
@@ -185,7 +188,7 @@ def test_crash_between_commit_and_adopt_keeps_the_commit(store: Store) -> None:
     again = restarted(store, snapshot_lag=3)
     shard.adopt(turn)
     assert image(again, NUMBERS) == image(shard, NUMBERS)
-    assert perform(again, purchase(1, 700, NUMBERS[0])) == turn.answers
+    assert perform(again, purchase(1, 700, NUMBERS[0])) == answers_of(turn)
 
 
 def test_folder_closed_and_opened_again_and_again(folder: Path) -> None:
@@ -314,12 +317,21 @@ REQUESTS = st.one_of(
 
 
 class ShardBesideItsModel(RuleBasedStateMachine):
-    """Turns, refused turns, crashes and checkpoints in any order: every answer is the model's."""
+    """Turns, refused turns, crashes and checkpoints in any order, turns in legs of any length: the model's answers."""
 
     make_store: Callable[[], Store] = MemoryStore
 
-    @initialize(lag=st.sampled_from([1, 3, 10, 1_000]), active_max=st.sampled_from([1, 2, 4, 100]))
-    def begin(self, lag: int, active_max: int) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+
+    @initialize(
+        lag=st.sampled_from([1, 3, 10, 1_000]),
+        active_max=st.sampled_from([1, 2, 4, 100]),
+        leg_requests=st.sampled_from([1, 2, 3, 64]),
+    )
+    def begin(self, lag: int, active_max: int, leg_requests: int) -> None:
+        self.patch.setattr(shard_module, "LEG_REQUESTS", leg_requests)
         self.bounds = {"snapshot_lag": lag, "active_max": active_max}
         self.store = self.make_store()
         self.shard = opened(self.store, **self.bounds)
@@ -342,7 +354,15 @@ class ShardBesideItsModel(RuleBasedStateMachine):
 
     @rule(requests=st.lists(REQUESTS, min_size=1, max_size=6))
     def commit_is_refused(self, requests: list[Any]) -> None:
-        self.shard.decide(requests, moment_of(0), POLICY)
+        before = image(self.shard, NUMBERS)
+        self.shard.drop(self.shard.decide(requests, moment_of(0), POLICY))
+        assert image(self.shard, NUMBERS) == before
+
+    @rule(requests=st.lists(REQUESTS, min_size=1, max_size=6))
+    def commit_is_refused_and_then_done(self, requests: list[Any]) -> None:
+        refused = self.shard.decide(requests, moment_of(0), POLICY)
+        self.shard.drop(refused)
+        assert self._ask(requests) == answers_of(refused)
 
     @rule()
     def crash(self) -> None:
@@ -360,22 +380,24 @@ class ShardBesideItsModel(RuleBasedStateMachine):
         self.shard.checkpoint()
         assert self.shard.snapshot_lag == 0
 
-    def _ask(self, requests: list[Any]) -> None:
+    def _ask(self, requests: list[Any]) -> list[Any]:
         self.sent += requests
         answers = perform(self.shard, *requests, moment=moment_of(0))
         for request, answer in zip(requests, answers, strict=True):
             expected = self.model.answer(request)
             assert (answer.code, answer.reason, *answer.balances) == expected, request
+        return answers
 
     @invariant()
     def holds_what_the_model_holds(self) -> None:
         if hasattr(self, "shard"):
-            held = {number: sum(self.shard.actors.find(number).purses) for number in NUMBERS}
+            held = {number: sum(self.shard.state(number).purses) for number in NUMBERS}
             assert held == self.model.balances
             assert self.shard.ledger.imbalance == 0
             assert self.shard.ledger.balances.get(("suspense", 0), 0) == -self.model.owed
 
     def teardown(self) -> None:
+        self.patch.undo()
         if hasattr(self, "shard"):
             assert verify(self.store, ACCOUNT).head == self.shard.head
             assert image(restarted(self.store), NUMBERS) == image(self.shard, NUMBERS)
@@ -385,3 +407,22 @@ TestShardBesideItsModel = ShardBesideItsModel.TestCase
 TestShardBesideItsModel.settings = settings(
     max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+# --- what is damaged -------------------------------------------------------------------------------------------------
+
+
+def test_damaged_tail_is_refused(store: Store) -> None:
+    shard = opened_shard(store)
+    answer_of(shard, purchase(1))
+    store.commit(StoredBatch(shard.head.position + 1, bytes(40)), [])
+    with pytest.raises(StoreFormatError, match=f"the journal is damaged at position {shard.head.position + 1}: "):
+        restarted(store)
+
+
+def test_unreadable_snapshot_is_refused(store: Store) -> None:
+    shard = opened_shard(store)
+    shard.checkpoint()
+    store.commit(None, [(b"l", b"\xc1")])
+    with pytest.raises(StoreFormatError, match="a snapshot cannot be read: "):
+        restarted(store)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from example_campus import (
     ALICE,
@@ -19,8 +21,11 @@ from example_campus import (
     TILL,
     TOP_UP_MACHINE,
     answer_of,
+    answers_of,
     balance_inquiry,
+    card_of,
     events_of,
+    highest_stans,
     image,
     mini_statement,
     opened_shard,
@@ -31,21 +36,44 @@ from example_campus import (
     reversal,
     top_up,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.account.events import PurchaseDeclined, ReversalDeclined, Tombstoned
+from actors import shard as shard_module
+from actors.account.card import CardState, PersonClass
+from actors.account.events import (
+    Event,
+    Opened,
+    Purchased,
+    PurchaseDeclined,
+    ReversalDeclined,
+    Reversed,
+    Tombstoned,
+    ToppedUp,
+    TopUpDeclined,
+)
 from actors.account.kind import ACCOUNT
+from actors.account.state import Account
 from actors.memory_store import MemoryStore
 from actors.placement import SLOTS, slot_of
-from actors.shard import ADMISSION_LAG_RATIO, WALKED_EVENTS_MAX, Shard
+from actors.shard import ADMISSION_LAG_RATIO, LEG_REQUESTS, WALKED_EVENTS_MAX, Shard
+from actors.snapshots import Snapshots
 from actors.store import CommitRefusedError, Row, Store, StoredBatch
 from actors.verification import verify
+from wire.codec import join, reply_decoder
 from wire.codes import Code, Reason
-from wire.messages import Answer
+from wire.messages import Answer, BalanceInquiry, MiniStatement, Purchase, Reversal
 
 REVERSED = (Code.INVALID_TRANSACTION, Reason.REVERSED)
 DUPLICATE = (Code.DUPLICATE, Reason.CONTENT_DIFFERS)
 APPROVED = (Code.APPROVED, Reason.NONE)
+
+
+MIXED = [
+    purchase(10, 700), top_up(10, 800), reversal(11, purchase(1, 300)), purchase(12, 99_999), balance_inquiry(13),
+    reversal(14, purchase(900), amount=5), purchase(10, 700, number=BOB),
+]  # fmt: skip
 
 
 def word(answer: Any) -> tuple[Code, Reason]:
@@ -55,7 +83,7 @@ def word(answer: Any) -> tuple[Code, Reason]:
 
 def balance(shard: Shard, number: str = ALICE) -> int:
     """What the account holds."""
-    return sum(shard.actors.find(number).purses)
+    return sum(shard.state(number).purses)
 
 
 def assert_sound(store: Store, shard: Shard) -> None:
@@ -115,8 +143,8 @@ def test_copy_gets_the_same_answer_and_has_no_effect(
     shard = meanwhile(shard, store)
     before = image(shard, [ALICE, BOB])
     turn = shard.decide([first, replace(first, wait_ms=1)], NOON, POLICY)
-    assert turn.answers == [answer, answer]
-    assert (turn.events, turn.repeats, turn.batch) == ([], 2, None)
+    assert answers_of(turn) == [answer, answer]
+    assert (turn.entries, turn.repeats, turn.batch) == ([], 2, None)
     shard.adopt(turn)
     assert image(shard, [ALICE, BOB]) == before
     assert_sound(store, shard)
@@ -128,10 +156,10 @@ def test_copy_in_the_same_turn(store: Store, first: Any) -> None:
     answer_of(shard, purchase(1, 300))
     turn = shard.decide([first, first, purchase(6, 1), first], NOON, POLICY)
     assert turn.answers[0] == turn.answers[1] == turn.answers[3]
-    assert (len(turn.events), turn.repeats) == (2, 2)
+    assert (len(turn.entries), turn.repeats) == (2, 2)
     shard.commit(turn)
     shard.adopt(turn)
-    assert answer_of(shard, first) == turn.answers[0]
+    assert answer_of(shard, first) == answers_of(turn)[0]
     assert_sound(store, shard)
 
 
@@ -162,7 +190,7 @@ def test_stans_may_come_in_any_order(store: Store) -> None:
     answers = {stan: answer_of(shard, purchase(stan, 100)) for stan in stans}
     assert balance(shard) == 9_500
     assert perform(shard, *(purchase(stan, 100) for stan in stans)) == [answers[stan] for stan in stans]
-    assert shard.stans == {TILL.number: 2**63 - 1}
+    assert highest_stans(shard) == {TILL.number: 2**63 - 1}
     assert_sound(store, shard)
 
 
@@ -208,7 +236,7 @@ def test_reversal_of_a_stan_above_all_that_its_terminal_sent(store: Store) -> No
     future = purchase(900, 1_500, terminal=OTHER_TILL.number)
     assert word(answer_of(shard, reversal(2, future))) == APPROVED
     shard = restarted(store)
-    assert shard.stans == {TILL.number: 2, OTHER_TILL.number: 900}
+    assert highest_stans(shard) == {TILL.number: 2, OTHER_TILL.number: 900}
     assert word(answer_of(shard, future)) == REVERSED
     assert word(answer_of(shard, purchase(3, terminal=OTHER_TILL.number))) == APPROVED
     assert balance(shard) == 9_000
@@ -323,7 +351,7 @@ def test_reversal_that_its_terminal_may_not_send_marks_nothing(store: Store) -> 
     future = purchase(900)
     assert answer_of(shard, reversal(2, future, KIOSK.number)).code is Code.NOT_PERMITTED_TO_TERMINAL
     assert isinstance(events_of(store)[-1], ReversalDeclined)
-    assert shard.stans == restarted(store).stans == {KIOSK.number: 2}
+    assert highest_stans(shard) == highest_stans(restarted(store)) == {KIOSK.number: 2}
     assert word(answer_of(shard, future)) == APPROVED
     shard.checkpoint()
     assert_sound(store, shard)
@@ -352,7 +380,7 @@ def test_unknown_account(store: Store, request_: Any) -> None:
     before = image(shard, [ALICE])
     turn = shard.decide([request_, request_], NOON, POLICY)
     expected = Answer(request_.terminal, request_.stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
-    assert turn.answers == [expected, expected]
+    assert answers_of(turn) == [expected, expected]
     assert turn.unrecorded == {(type(request_), 14): 2}
     shard.adopt(turn)
     assert image(shard, [ALICE]) == before
@@ -418,12 +446,209 @@ def test_refused_inquiry_is_counted_by_its_code(store: Store) -> None:
     assert turn.batch is None
 
 
-# --- turns that do not come true -------------------------------------------------------------------------------------
+def test_turn_says_what_it_recorded_and_what_it_did_not(store: Store) -> None:
+    shard = opened_shard(store)
+    turn = shard.decide(
+        [
+            purchase(1), purchase(2), purchase(3, 99_999), purchase(3, 99_999), top_up(1), top_up(2, -1),
+            reversal(4, purchase(1)), reversal(5, purchase(900)), reversal(6, purchase(2), amount=1),
+            purchase(7, 10_500), balance_inquiry(8), purchase(9, number="404"), mini_statement(10),
+        ],
+        NOON, POLICY,
+    )  # fmt: skip
+    assert turn.recorded == {
+        (Purchased, 0): 2,
+        (PurchaseDeclined, Code.OVER_AMOUNT_LIMIT): 1,
+        (PurchaseDeclined, Code.INSUFFICIENT_FUNDS): 1,
+        (ToppedUp, 0): 1,
+        (TopUpDeclined, Code.INVALID_AMOUNT): 1,
+        (Reversed, 0): 1,
+        (Tombstoned, 0): 1,
+        (ReversalDeclined, Code.INVALID_TRANSACTION): 1,
+    }
+    assert turn.unrecorded == {(BalanceInquiry, 0): 1, (MiniStatement, 0): 1, (Purchase, Code.NO_SUCH_ACCOUNT): 1}
+    assert (turn.repeats, turn.put_off, len(turn.entries), len(turn.answers)) == (1, 0, 9, 13)
 
-MIXED = [
-    purchase(10, 700), top_up(10, 800), reversal(11, purchase(1, 300)), purchase(12, 99_999), balance_inquiry(13),
-    reversal(14, purchase(900), amount=5), purchase(10, 700, number=BOB),
-]  # fmt: skip
+
+def test_entries_are_what_the_journal_then_holds(store: Store) -> None:
+    shard = opened_shard(store)
+    turn = shard.decide(MIXED, NOON, POLICY)
+    shard.commit(turn)
+    decoded = [msgspec.msgpack.decode(entry, type=Event) for entry in turn.entries]
+    assert events_of(store)[2:] == decoded
+
+
+def test_answers_of_a_turn_stand_in_a_record_as_they_are(store: Store) -> None:
+    turn = opened_shard(store).decide(MIXED, NOON, POLICY)
+    (plaintext,) = join(turn.answers)
+    assert reply_decoder.decode(plaintext) == answers_of(turn)
+
+
+# --- openings --------------------------------------------------------------------------------------------------------
+
+
+def opened_event(number: str, balance: int = 500) -> Opened:
+    return Opened(number, NOON_US, 0, card_of(number), CardState.ACTIVE, 20300731, PersonClass.STUDENT, (balance,))
+
+
+def test_opened_actors_are_there_when_the_turn_is_adopted(store: Store) -> None:
+    shard = opened_shard(store)
+    turn = shard.open([opened_event("7"), opened_event("8", 0)], NOON)
+    assert (turn.recorded, turn.held, turn.answers) == ({(Opened, 0): 2}, 500, [])
+    shard.commit(turn)
+    assert (shard.state("7"), shard.state("8")) == (None, None)
+    assert word(answers_of(shard.decide([purchase(1, number="7")], NOON, POLICY))[0])[0] is Code.NO_SUCH_ACCOUNT
+    shard.adopt(turn)
+    assert (shard.state("7").purses, shard.state("7").position, shard.state("7").opened_at) == ((500,), 3, 3)
+    assert (shard.state("8").purses, shard.state("8").position) == ((0,), 4)
+    assert answer_of(shard, purchase(1, 100, "7")).balances == (400,)
+    assert_sound(store, shard)
+    assert image(restarted(store), ["7", "8", ALICE, BOB]) == image(shard, ["7", "8", ALICE, BOB])
+
+
+def test_dropped_opening_opened_nothing_and_can_be_done_again(store: Store) -> None:
+    shard = opened_shard(store, active_max=1)
+    before = image(shard, [ALICE, BOB])
+    for _ in range(3):
+        shard.drop(shard.open([opened_event("7")], NOON))
+        assert shard.state("7") is None
+        assert image(shard, [ALICE, BOB]) == before
+        assert answer_of(shard, purchase(1, number="7")).code is Code.NO_SUCH_ACCOUNT
+    turn = shard.open([opened_event("7", 900)], NOON)
+    shard.commit(turn)
+    shard.adopt(turn)
+    assert shard.state("7").purses == (900,)
+    assert_sound(store, shard)
+
+
+# --- legs ------------------------------------------------------------------------------------------------------------
+
+ACCOUNTS = [ALICE, BOB, "20260003"]
+STANS = st.integers(1, 12)
+SOME_ACCOUNTS = st.sampled_from([*ACCOUNTS, "404"])
+SOME_TERMINALS = st.sampled_from([TILL.number, OTHER_TILL.number, TOP_UP_MACHINE.number, KIOSK.number])
+AMOUNTS = st.sampled_from([1, 10, 4_000, 9_999, 20_001, 0])
+REQUESTS = st.one_of(
+    st.builds(purchase, STANS, AMOUNTS, SOME_ACCOUNTS, SOME_TERMINALS, wait_ms=st.integers(0, 5)),
+    st.builds(top_up, STANS, AMOUNTS, SOME_ACCOUNTS, st.just(TOP_UP_MACHINE.number), st.integers(1, 3)),
+    st.builds(Reversal, SOME_TERMINALS, STANS, st.integers(0, 5), SOME_ACCOUNTS, SOME_TERMINALS, STANS, AMOUNTS),
+    st.builds(balance_inquiry, STANS, SOME_ACCOUNTS, SOME_TERMINALS),
+    st.builds(mini_statement, STANS, SOME_ACCOUNTS, st.integers(5, 20)),
+)
+BOUNDS = st.fixed_dictionaries(
+    {"snapshot_lag": st.sampled_from([1, 3, 10, 200_000]), "active_max": st.sampled_from([1, 2, 400_000])}
+)
+
+
+def small_shard(store: Store, **bounds: int) -> Shard:
+    return opened_shard(store, *map(opening, ACCOUNTS), **bounds)
+
+
+def left_behind(store: Store, shard: Shard) -> dict[str, Any]:
+    """All that a shard knows and, once its snapshots are up to date, has stored; but for how it was cut into turns."""
+    shard.checkpoint()
+    assert_sound(store, shard)
+    snapshots = Snapshots(store)
+    ledger = snapshots.ledger()
+    return {
+        **image(shard, ACCOUNTS),
+        "head": shard.head.position,
+        "events": events_of(store),
+        "actor rows": list(snapshots.actors()),
+        "STAN rows": snapshots.highest_stans(),
+        "day rows": {key: sums for day in snapshots.days() for key, sums in day.items()},
+        "ledger row": (ledger.position, ledger.replay_from, ledger.held, sorted(ledger.balances)),
+    }
+
+
+def in_turns(turns: list[list[Any]], **bounds: int) -> dict[str, Any]:
+    """What these turns leave behind, with their answers and with their figures added up."""
+    store = MemoryStore()
+    shard = small_shard(store, **bounds)
+    answers: list[Any] = []
+    recorded: Counter[Any] = Counter()
+    unrecorded: Counter[Any] = Counter()
+    repeats = held = 0
+    for requests in turns:
+        turn = shard.decide(requests, NOON, POLICY)
+        shard.commit(turn)
+        shard.adopt(turn)
+        answers += answers_of(turn)
+        recorded += turn.recorded
+        unrecorded += turn.unrecorded
+        repeats += turn.repeats
+        held += turn.held
+        assert turn.put_off == 0
+    figures = {"recorded": recorded, "unrecorded": unrecorded, "repeats": repeats, "gained": held}
+    return {"answers": answers, **figures, **left_behind(store, shard)}
+
+
+@pytest.fixture
+def unbounded_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much a turn walks depends on how requests are cut into turns, so nothing may be put off for it."""
+    monkeypatch.setattr(shard_module, "WALKED_EVENTS_MAX", 10**9)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 7), st.lists(REQUESTS, max_size=30), BOUNDS)
+def test_turn_in_legs_is_its_requests_one_by_one(
+    leg_requests: int, requests: list[Any], bounds: dict[str, int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_module, "LEG_REQUESTS", leg_requests)
+        patch.setattr(shard_module, "WALKED_EVENTS_MAX", 10**9)
+        assert in_turns([requests], **bounds) == in_turns([[request] for request in requests])
+
+
+@pytest.mark.usefixtures("unbounded_walks")
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(REQUESTS, min_size=LEG_REQUESTS + 1, max_size=3 * LEG_REQUESTS))
+def test_long_turn_is_its_requests_one_by_one(requests: list[Any]) -> None:
+    assert in_turns([requests]) == in_turns([[request] for request in requests])
+
+
+@pytest.mark.parametrize("count", [1, LEG_REQUESTS - 1, LEG_REQUESTS, LEG_REQUESTS + 1, 3 * LEG_REQUESTS])
+def test_every_request_of_a_turn_is_answered_in_its_place(count: int) -> None:
+    requests = [purchase(stan, 1, ACCOUNTS[stan % 3]) for stan in range(1, count + 1)]
+    found = in_turns([requests])
+    assert [answer.stan for answer in found["answers"]] == list(range(1, count + 1))
+    assert found["recorded"] == {(Purchased, 0): count}
+    assert found == in_turns([[request] for request in requests])
+
+
+def test_what_an_earlier_leg_decided_is_known_to_the_later_ones(store: Store) -> None:
+    shard = opened_shard(store)
+    first_leg = [purchase(stan, 10) for stan in range(1, LEG_REQUESTS)]
+    ahead = purchase(950, 10)
+    first_leg.append(reversal(900, ahead))
+    middle = [purchase(stan, 10, BOB) for stan in range(1_001, 1_001 + LEG_REQUESTS)]
+    undo = reversal(901, first_leg[0])
+    last_leg = [
+        first_leg[-2], undo, first_leg[0], undo, ahead, first_leg[-1], balance_inquiry(902), mini_statement(903),
+        replace(first_leg[1], amount=11),
+    ]  # fmt: skip
+    answers = perform(shard, *first_leg, *middle, *last_leg)
+    copied, undone, late, undone_again, reversed_before, ahead_again, asked, statement, different = answers[-9:]
+    assert copied == answers[LEG_REQUESTS - 2]
+    left = 10_000 - 10 * (LEG_REQUESTS - 2)
+    assert (word(undone), undone.balances, undone_again) == (APPROVED, (left,), undone)
+    assert word(late) == word(reversed_before) == REVERSED
+    assert ahead_again == answers[LEG_REQUESTS - 1]
+    assert asked.balances == statement.balances == (left,)
+    assert [entry.service for entry in statement.entries] == [
+        "reversal",
+        "reversal",
+        "purchase",
+        "purchase",
+        "purchase",
+    ]
+    assert word(different) == DUPLICATE
+    assert_sound(store, shard)
+
+
+# --- turns that do not come true -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("snapshot_lag", [1, 200_000])
@@ -432,12 +657,89 @@ def test_turn_that_is_not_adopted_changes_nothing(store: Store, snapshot_lag: in
     answer_of(shard, purchase(1, 300))
     before = image(shard, [ALICE, BOB])
     dropped = shard.decide(MIXED, NOON, POLICY)
-    assert len(dropped.events) == 6
+    assert len(dropped.entries) == 6
     assert image(shard, [ALICE, BOB]) == before
-    assert shard.decide(MIXED, NOON, POLICY).answers == dropped.answers
-    assert perform(shard, *MIXED) == dropped.answers
+    shard.drop(dropped)
+    assert image(shard, [ALICE, BOB]) == before
+    again = shard.decide(MIXED, NOON, POLICY)
+    assert (again.answers, again.entries, again.batch) == (dropped.answers, dropped.entries, dropped.batch)
+    shard.drop(again)
+    assert perform(shard, *MIXED) == answers_of(dropped)
     assert_sound(store, shard)
     assert image(restarted(store), [ALICE, BOB]) == image(shard, [ALICE, BOB])
+
+
+Attempts = list[tuple[list[list[Any]], list[Any]]]
+"""For each turn: what else was asked in turns that were dropped before it, and its requests."""
+
+TURNS: st.SearchStrategy[Attempts] = st.lists(
+    st.tuples(st.lists(st.lists(REQUESTS, max_size=6), max_size=2), st.lists(REQUESTS, max_size=6)), max_size=8
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([1, 2, 64]), TURNS, BOUNDS)
+def test_dropped_turns_leave_everything_as_if_they_had_never_been(
+    leg_requests: int, turns: Attempts, bounds: dict[str, int]
+) -> None:
+    moments = [CALENDAR.moment(NOON_US + number * DAY_US // 2) for number in range(len(turns))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_module, "LEG_REQUESTS", leg_requests)
+        store, other_store = MemoryStore(), MemoryStore()
+        shard, other = small_shard(store, **bounds), small_shard(other_store, **bounds)
+        for moment, (others, requests) in zip(moments, turns, strict=True):
+            for asked in others:
+                shard.drop(shard.decide(asked, moment, POLICY))
+            dropped = shard.decide(requests, moment, POLICY)
+            shard.drop(dropped)
+            answers = perform(shard, *requests, moment=moment)
+            assert answers == answers_of(dropped) == perform(other, *requests, moment=moment)
+            assert all(held.pending is held.durable for held in shard.terminals.values())
+        assert list(store.batches(1)) == list(other_store.batches(1))
+        expected = left_behind(other_store, other)
+        assert left_behind(store, restarted(store, **bounds)) == expected
+        assert left_behind(store, shard) == expected
+
+
+def test_dropped_turn_of_several_legs_never_was(store: Store) -> None:
+    requests = [purchase(stan, 10, ACCOUNTS[stan % 2]) for stan in range(1, 3 * LEG_REQUESTS)]
+    requests += [reversal(900, requests[0]), reversal(901, purchase(999, 10)), top_up(1)]
+    shard = small_shard(store, snapshot_lag=2, active_max=2)
+    before = image(shard, ACCOUNTS)
+    dropped = shard.decide(requests, NOON, POLICY)
+    assert image(shard, ACCOUNTS) == before
+    shard.drop(dropped)
+    assert image(shard, ACCOUNTS) == before
+    # Nothing of it was seen: what was reversed in it is approved, and its STANs are new.
+    assert {word(answer) for answer in perform(shard, requests[0], purchase(999, 10))} == {APPROVED}
+    assert highest_stans(shard) == {TILL.number: 999}
+    assert [event.stan for event in events_of(store)[3:]] == [1, 999]
+    assert_sound(store, shard)
+
+
+@pytest.mark.parametrize("snapshot_lag", [1, 3, 20])
+def test_snapshots_of_a_turn_hold_nothing_of_that_turn(snapshot_lag: int) -> None:
+    """They are committed with it, but a turn's own states are only adopted after that."""
+    shard = small_shard(MemoryStore(), snapshot_lag=snapshot_lag)
+    rows_seen = 0
+    for number in range(40):
+        stan, moment = 3 * number + 1, CALENDAR.moment(NOON_US + number * DAY_US // 3)
+        asked = [purchase(stan + n, 1, account) for n, account in enumerate(ACCOUNTS)]
+        stans = highest_stans(shard)
+        turn = shard.decide(asked, moment, POLICY)
+        alone = MemoryStore()
+        alone.commit(None, turn.rows)
+        snapshots = Snapshots(alone)
+        for packed in snapshots.actors():
+            assert msgspec.msgpack.decode(packed, type=Account).position < turn.first
+        for terminal, highest in snapshots.highest_stans().items():
+            assert highest == stans[terminal] < stan
+        for day in snapshots.days():
+            assert all(count > 0 and newest < turn.first for count, _, newest in day.values())
+        rows_seen += len(turn.rows)
+        shard.commit(turn)
+        shard.adopt(turn)
+    assert rows_seen > 0
 
 
 class FullStore(MemoryStore):
@@ -459,8 +761,10 @@ def test_refused_commit_is_as_if_nothing_had_been_asked(snapshot_lag: int) -> No
     before = image(shard, [ALICE, BOB])
     for _ in range(5):
         store.full = True
+        turn = shard.decide(MIXED, NOON, POLICY)
         with pytest.raises(CommitRefusedError):
-            shard.commit(shard.decide(MIXED, NOON, POLICY))
+            shard.commit(turn)
+        shard.drop(turn)
         assert image(shard, [ALICE, BOB]) == before
         store.full = False
         assert image(restarted(store), [ALICE, BOB]) == before
@@ -520,8 +824,7 @@ def test_actors_of_refused_turns_leave_memory_too() -> None:
     opened_shard(store, *[opening(number) for number in numbers]).checkpoint()
     shard = restarted(store, active_max=4)
     for stan, number in enumerate(numbers, 1):
-        shard.decide([purchase(stan, 1, number)], NOON, POLICY)
-        shard.drop()
+        shard.drop(shard.decide([purchase(stan, 1, number)], NOON, POLICY))
     assert len(shard.actors) <= 4
 
 
@@ -540,7 +843,7 @@ def test_actor_of_a_turn_in_flight_may_be_snapshotted_in_it(store: Store) -> Non
     """The row has the state before the turn; afterwards the actor is dirty again, from the turn's first event on."""
     shard = opened_shard(store, opening(ALICE), snapshot_lag=1, active_max=2)
     turn = shard.decide([purchase(1, 300)], NOON, POLICY)
-    assert turn.slots == [(slot_of(ALICE), [ALICE])]
+    assert turn.clean_slots == [(slot_of(ALICE), [shard.actors.find(ALICE)])]
     shard.commit(turn)
     crashed = restarted(store)
     shard.adopt(turn)

@@ -65,7 +65,7 @@ def fault(store: Store) -> JournalBrokenError:
 def rejournaled(events: list[Any]) -> MemoryStore:
     """A store whose journal has these events, with hashes that fit, and no snapshots."""
     store = MemoryStore()
-    store.commit(seal_batch(Head(0, bytes(32)), events)[0], [])
+    store.commit(seal_batch(Head(0, bytes(32)), [msgspec.msgpack.encode(event) for event in events])[0], [])
     return store
 
 

@@ -18,6 +18,7 @@ from switch import clock as clock_module
 from switch import embedded as embedded_module
 from switch.campus import read_campus
 from switch.mailbox import Parcel
+from wire.codec import reply_decoder
 from wire.codes import Code, Reason
 
 LONG_AGO_S = 1_000
@@ -36,7 +37,7 @@ class Recorder:
 
     def deliver(self, parcel: Parcel, answers: Any) -> None:
         self.on_answers()
-        self.answers += answers
+        self.answers += map(reply_decoder.decode_message, answers)
         self.deliveries.append(len(answers))
         self._came.set()
 
@@ -82,7 +83,7 @@ def submit(inside: EmbeddedInProcess, sender: Recorder, *requests: Any, received
 
 
 def balance(inside: EmbeddedInProcess) -> int:
-    return inside.embedded.shard.actors.find(ALICE).purses[0]
+    return inside.embedded.shard.state(ALICE).purses[0]
 
 
 def codes(answers: list[Any]) -> list[tuple[Code, Reason]]:
@@ -236,13 +237,14 @@ async def test_a_late_commit_delivers_nothing_to_who_has_been_answered(inside, s
 
 async def test_a_refused_commit_is_undone_and_a_later_one_works(inside, store, sender):
     shard = inside.embedded.shard
-    head, stans = shard.head, dict(shard.stans)
+    head = shard.head
     store.refuse()
     submit(inside, sender, purchase(1), inquiry(2))
     answers = await sender.wait_for(2)
     assert codes(answers) == [(Code.TRY_AGAIN, Reason.STORE_FULL)] * 2
     assert all(answer.retry_after_ms > 0 for answer in answers)
-    assert (shard.head, shard.stans, balance(inside)) == (head, stans, BALANCE)
+    assert (shard.head, balance(inside)) == (head, BALANCE)
+    assert [terminal.pending for terminal in shard.terminals.values() if terminal.pending] == []
     assert "full" in inside.embedded.problem()
     assert inside.meters.commits_refused == 1
     assert inside.meters.answers == {}
@@ -316,7 +318,7 @@ async def test_after_a_stop_nothing_is_left_to_replay(store, policy, sender):
     await inside.embedded.stop()
     again = recover(store, ACCOUNT)
     assert again.snapshot_lag == 0
-    assert again.actors.find(ALICE).purses == (BALANCE - 100,)
+    assert again.state(ALICE).purses == (BALANCE - 100,)
 
 
 async def test_a_stop_without_space_leaves_the_journal_to_the_next_start(store, policy, sender):
@@ -327,7 +329,7 @@ async def test_a_stop_without_space_leaves_the_journal_to_the_next_start(store, 
     await inside.embedded.stop()
     again = recover(store, ACCOUNT)
     assert again.snapshot_lag == 1
-    assert again.actors.find(ALICE).purses == (BALANCE - 100,)
+    assert again.state(ALICE).purses == (BALANCE - 100,)
 
 
 @pytest.fixture

@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from time import monotonic
+from typing import Any
 
 import msgspec
 import pytest
-from campus_folder import NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
+from campus_folder import NORTH, NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
 from controlled_store import ControlledStore
 from station_client import StationClient
 from switch_in_process import ALICE, BALANCE, GatewayInProcess, gateway_in_process, inquiry, purchase, reversal
 
 from switch import gateway as gateway_module
+from switch import session as session_module
 from switch.session import UNREADABLE_MAX
 from wire.codec import MESSAGES_PER_RECORD_MAX
 from wire.codes import Code, Reason
@@ -133,7 +135,39 @@ async def test_every_copy_gets_its_own_reply(switch, store):
         assert await again.ask(purchase(1)) == [first]
         (different,) = await again.ask(purchase(1, amount=7))
         assert different.code is Code.DUPLICATE
-    assert switch.gateway.shard.shard.actors.find(ALICE).purses == (BALANCE - 100,)
+    assert switch.gateway.shard.shard.state(ALICE).purses == (BALANCE - 100,)
+
+
+class LogLines:
+    """A log that keeps its debug lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def debug(self, event: str, **values: Any) -> None:
+        self.lines.append((event, values))
+
+    def info(self, event: str, **values: Any) -> None:
+        pass
+
+
+async def test_answers_are_logged_by_request_with_their_code_if_wanted(switch, monkeypatch):
+    log = LogLines()
+    monkeypatch.setattr(session_module, "log", log)
+    statement = MiniStatement(TILL, 3, 60_000, ALICE, card_of(ALICE), 5)
+    async with StationClient(switch.address) as client:
+        await client.ask(purchase(1))
+        assert log.lines == []
+        switch.gateway.log_requests = True
+        await client.ask(purchase(2, amount=20_001), statement)
+    answered = {
+        values["request"].partition("-")[2]: values for event, values in log.lines if event == "request answered"
+    }
+    assert {name: (values["code"], values["reason"]) for name, values in answered.items()} == {
+        f"{TILL}-2": ("61", "purchase-limit"),
+        f"{TILL}-3": ("00", ""),
+    }
+    assert all(values["station"] == NORTH and values["waited_ms"] >= 0 for values in answered.values())
 
 
 async def test_echo_and_inquiries(switch):
@@ -196,7 +230,7 @@ async def test_a_station_speaks_for_its_own_terminals_only(switch):
     assert by_code(refused) == {(Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION): 4}
     assert keys(refused) == [(TILL, 3), (SOUTH_TILL, 1), (SOUTH_TILL, 4), (77_777_777, 2)]
     assert switch.inside.meters.refusals == {(63, "terminal-not-of-station"): 4}
-    assert SOUTH_TILL not in switch.gateway.shard.shard.stans
+    assert SOUTH_TILL not in switch.gateway.shard.shard.terminals
 
 
 async def test_a_newer_session_replaces_the_older_of_its_station(switch, store):

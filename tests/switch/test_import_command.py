@@ -51,7 +51,7 @@ def balances(data: Path) -> dict[str, int]:
         events = [event for _, event in shard.journal.events(1)]
         assert len({event.account for event in events}) == len(events)
         assert shard.ledger.imbalance == 0
-        return {event.account: shard.actors.find(event.account).purses[0] for event in events}
+        return {event.account: shard.state(event.account).purses[0] for event in events}
     finally:
         store.close()
 

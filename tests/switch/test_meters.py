@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 from actors.account.events import Purchased, PurchaseDeclined
 from actors.account.kind import ACCOUNT
 from switch.meters import BATCH_EDGES, LATENCY_EDGES_S, Histogram, Meters
-from wire.codes import Code, Reason
-from wire.messages import BalanceInquiry
-
-APPROVED = Purchased("1", 1, 0, 1001, 1, "C", 5, 1, 20260901, 0, (5,), (95,), 7)
-LACKING = PurchaseDeclined("1", 1, 0, 1001, 2, "C", 5, 1, 20260901, 0, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, (0,))
-LOST = PurchaseDeclined("1", 1, 0, 1001, 3, "C", 5, 1, 20260901, 0, Code.LOST_CARD, Reason.CARD_LOST, (0,))
+from wire.messages import BalanceInquiry, Purchase
 
 
 def test_an_edge_belongs_to_the_bucket_below_it():
@@ -47,13 +42,15 @@ def test_every_value_is_counted_in_the_bucket_that_holds_it(values):
     assert sum(histogram.counts) == sum(times for _, times in values)
 
 
-def test_a_turn_is_counted_by_service_and_code():
+def test_answers_are_counted_by_service_and_code_whatever_they_came_to():
     meters = Meters()
-    unrecorded = {(BalanceInquiry, 0): 2, (BalanceInquiry, 14): 1}
-    meters.count_answers(ACCOUNT.service, [APPROVED, LACKING, APPROVED, LOST, LACKING], unrecorded)
-    meters.count_answers(ACCOUNT.service, [APPROVED], {})
+    meters.count_answers(ACCOUNT.service, {(Purchased, 0): 2, (PurchaseDeclined, 51): 2, (PurchaseDeclined, 41): 1})
+    meters.count_answers(ACCOUNT.service, {(BalanceInquiry, 0): 2, (BalanceInquiry, 14): 1, (Purchase, 14): 5})
+    meters.count_answers(ACCOUNT.service, {(Purchased, 0): 1})
+    meters.count_answers(ACCOUNT.service, {})
     assert meters.answers == {
         ("purchase", 0): 3,
+        ("purchase", 14): 5,
         ("purchase", 51): 2,
         ("purchase", 41): 1,
         ("balance-inquiry", 0): 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import lmdb
 import pytest
 from campus_folder import PURCHASE_MAX, account_number, write_campus
 from running_switch import RunningSwitch, command, make_data
@@ -11,7 +12,9 @@ from spending import spend
 from station_client import StationClient
 from switch_in_process import ALICE, purchase, reversal
 
+from actors.journal import HASH_BYTES
 from switch.campus import read_campus
+from switch.data_folder import shard_folder
 
 
 @pytest.fixture
@@ -69,6 +72,21 @@ def test_a_folder_without_data(tmp_path):
     result = command("statement", "--data", tmp_path, ALICE)
     assert result.exit_code == 2
     assert "no data here" in result.output
+
+
+@pytest.mark.parametrize("position", [22, 24], ids=["before the snapshot", "after the snapshot"])
+def test_a_damaged_journal(data, position):
+    key = position.to_bytes(8, "big")
+    with lmdb.open(str(shard_folder(data)), max_dbs=3) as environment:
+        journal = environment.open_db(b"journal", create=False)
+        with environment.begin(write=True, db=journal) as transaction:
+            value = bytearray(transaction.get(key))
+            value[HASH_BYTES + 5] = 0xC1  # where the batch's only event begins; no msgpack value begins so
+            assert transaction.put(key, bytes(value))
+    result = command("statement", "--data", data, ALICE)
+    assert result.exit_code == 1
+    assert f"the journal is damaged at position {position}" in result.output
+    assert "tapswitch verify" in result.output
 
 
 async def test_beside_a_running_switch(tmp_path, data):

@@ -1,5 +1,7 @@
 """From the plaintext of a record to messages: one bad message costs itself, a bad record everything."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import example, given
@@ -7,10 +9,20 @@ from hypothesis import strategies as st
 
 from wire import codec
 from wire.channel import PLAINTEXT_BYTES_MAX
-from wire.codec import MESSAGES_PER_RECORD_MAX, Unreadable, reply_decoder, request_decoder
+from wire.codec import MESSAGES_PER_RECORD_MAX, Unreadable, encode_message, reply_decoder, request_decoder
 from wire.codes import Code, Reason
 from wire.errors import Breach, LocalProtocolError, PeerProtocolError
-from wire.messages import Answer, BalanceInquiry, Echo, Purchase, Rejected, SignOff
+from wire.messages import (
+    Answer,
+    BalanceInquiry,
+    Echo,
+    Echoed,
+    Purchase,
+    Rejected,
+    SignOff,
+    Statement,
+    StatementEntry,
+)
 
 pack = msgspec.msgpack.encode
 PURCHASE = Purchase(1001, 42, 3000, "20260001", "C0020260001", 1250)
@@ -188,6 +200,62 @@ def test_a_message_that_fits_no_record_and_a_record_without_messages() -> None:
         codec.encode([large])
     with pytest.raises(LocalProtocolError, match="at least one"):
         codec.encode([])
+
+
+REPLIES = {
+    "answer": Answer(1001, 2**63 - 1, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), 200),
+    "approved": Answer(99_999_999, 1, Code.APPROVED, Reason.NONE, 2**62, (9_000, 5), (-1_000, 0)),
+    "statement": Statement(
+        1001, 42, (9_600,), (StatementEntry(1, "purchase", Code.APPROVED, -400, (9_600,), 1001, 41),)
+    ),
+    "empty statement": Statement(1001, 42, (), ()),
+    "rejected": Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, 3, "学\n"),
+    "echoed": Echoed(7, 1),
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+def test_an_encoded_message_is_the_message(reply: Any) -> None:
+    encoded = encode_message(reply)
+    assert encoded == pack(reply)
+    assert reply_decoder.decode_message(encoded) == reply
+
+
+def test_joined_messages_are_what_they_would_be_encoded_together() -> None:
+    for count in [*range(1, 40), 255, 256, MESSAGES_PER_RECORD_MAX]:
+        messages = [Echoed(token, 1) for token in range(count)]
+        assert codec.join([encode_message(message) for message in messages]) == [pack(messages)]
+
+
+@given(st.lists(st.sampled_from(list(REPLIES.values())), min_size=1, max_size=40))
+def test_joined_messages_are_read_back_in_their_order(replies: list[Any]) -> None:
+    plaintexts = codec.join([encode_message(reply) for reply in replies])
+    assert plaintexts == codec.encode(replies) == [pack(replies)]
+    assert [message for plaintext in plaintexts for message in reply_decoder.decode(plaintext)] == replies
+
+
+@given(st.lists(st.integers(1, PLAINTEXT_BYTES_MAX // 2), min_size=1, max_size=30), st.integers(0, 3_000))
+def test_joined_messages_become_records_that_the_peer_takes(lengths: list[int], small: int) -> None:
+    large = [Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, place, "x" * n) for place, n in enumerate(lengths)]
+    messages = [*large, *(Echoed(token, 1) for token in range(small))]
+    plaintexts = codec.join([encode_message(message) for message in messages])
+    assert max(map(len, plaintexts)) <= PLAINTEXT_BYTES_MAX
+    assert [message for plaintext in plaintexts for message in reply_decoder.decode(plaintext)] == messages
+
+
+def test_a_record_may_be_full_to_the_last_byte() -> None:
+    (one,) = codec.join([b"\xc0" * (PLAINTEXT_BYTES_MAX - 1)])
+    assert len(one) == PLAINTEXT_BYTES_MAX
+    (sixteen,) = codec.join([b"\xc0"] * 15 + [b"\xc0" * (PLAINTEXT_BYTES_MAX - 18)])
+    assert len(sixteen) == PLAINTEXT_BYTES_MAX
+    assert len(codec.join([b"\xc0"] * 15 + [b"\xc0" * (PLAINTEXT_BYTES_MAX - 17)])) == 2
+
+
+def test_an_encoded_message_that_fits_no_record_and_a_record_without_messages() -> None:
+    with pytest.raises(LocalProtocolError, match=f"one message of {PLAINTEXT_BYTES_MAX + 1} bytes does not fit"):
+        codec.join([encode_message(Echoed(7, 1)), b"\xc0" * PLAINTEXT_BYTES_MAX])
+    with pytest.raises(LocalProtocolError, match="at least one"):
+        codec.join([])
 
 
 def test_directions_do_not_mix() -> None:

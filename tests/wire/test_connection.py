@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.codec import Unreadable
+from wire.codec import Unreadable, encode_message
 from wire.codes import Code, Reason
 from wire.connection import Connection, State
 from wire.errors import Breach, LocalProtocolError, PeerProtocolError
@@ -181,6 +181,26 @@ def test_more_messages_than_a_record_holds(signed_on: Join) -> None:
     station, switch = signed_on()
     answers = [Answer(1001, n + 1, Code.APPROVED, Reason.NONE, n, (5,), (5,)) for n in range(3_000)]
     assert station.receive(switch.send(answers)) == answers
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 3_000])
+def test_encoded_messages_are_sent_as_the_messages_are(signed_on: Join, count: int) -> None:
+    replies = [Answer(1001, n + 1, Code.APPROVED, Reason.NONE, n, (5,), (5,)) for n in range(count)]
+    station, switch = signed_on()
+    sent = switch.send_encoded([encode_message(reply) for reply in replies])
+    assert station.receive(sent) == replies
+    assert sent == signed_on()[1].send(replies)
+
+
+def test_encoded_messages_are_sent_only_in_an_open_session(handshaken: Join, signed_on: Join) -> None:
+    encoded = [encode_message(SIGNED_ON)]
+    closed = signed_on()[1]
+    closed.close()
+    for connection in (switch_end(), handshaken()[1], closed):
+        with pytest.raises(LocalProtocolError, match="not open"):
+            connection.send_encoded(encoded)
+    with pytest.raises(LocalProtocolError, match="at least one"):
+        signed_on()[1].send_encoded([])
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())
