@@ -104,8 +104,11 @@ class Journal:
                 raise JournalBrokenError(position, f"its previous event is at {event.previous}, not before it")
             position = event.previous
 
-    def events(self, position: int) -> Iterator[tuple[int, Any]]:
-        """(position, event) in order from `position` to the end, without checking hashes. Raises JournalBrokenError."""
+    def batches(self, position: int) -> Iterator[tuple[int, list[Any]]]:
+        """(first position, events) of each batch from `position` to the end, without those before `position`.
+
+        Does not check hashes. Raises JournalBrokenError.
+        """
         for batch in self._store.batches(position):
             payload_end = len(batch.value) - _count(batch.value, batch.last_position) * _END.size
             try:
@@ -113,8 +116,12 @@ class Journal:
             except _UNREADABLE as error:
                 raise JournalBrokenError(batch.last_position, f"the batch cannot be read: {error}") from error
             first = batch.last_position - len(events) + 1
-            for index in range(max(0, position - first), len(events)):
-                yield first + index, events[index]
+            yield max(first, position), events[max(0, position - first) :]
+
+    def events(self, position: int) -> Iterator[tuple[int, Any]]:
+        """(position, event) in order from `position` to the end. Raises as `batches` does."""
+        for first, events in self.batches(position):
+            yield from enumerate(events, first)
 
     def checked_batches(self) -> Iterator[tuple[Head, list[Any]]]:
         """Every batch from the beginning as (head after it, its events). Raises JournalBrokenError at a fault."""

@@ -19,8 +19,8 @@ def recover(
     shard = Shard(store, kind, number, active_max=active_max, snapshot_lag=snapshot_lag)
     try:
         ledger = _read_snapshots(shard, Snapshots(store))
-        for position, event in shard.journal.events(ledger.replay_from):
-            shard.replay(event, position, posted=position <= ledger.position)
+        for first, events in shard.journal.batches(ledger.replay_from):
+            shard.replay(events, first, posted=first <= ledger.position)
     except JournalBrokenError as error:
         raise StoreFormatError(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

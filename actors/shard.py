@@ -183,7 +183,7 @@ class Shard:
             befores.append(before)
             afters.append(after)
         turn.actors += turn.opened
-        self._book_leg(turn, events, befores, afters)
+        self._book_leg(turn, turn.first, events, befores, afters)
         self._seal(turn)
         return turn
 
@@ -199,13 +199,7 @@ class Shard:
         if turn.head is not None:
             for actor in turn.opened:
                 self.actors.add(actor)
-            cell.adopt(turn.actors)
-            cell.adopt(turn.terminals)
-            self._dirty_slots.mark(turn.actors, turn.first)
-            self._dirty_terminals.mark(turn.terminals, turn.first)
-            self.ledger.held += turn.held
-            self.ledger.post(turn.postings)
-            self.totals.count(turn.counted)
+            self._take_over(turn)
             self.head = turn.head
             self.time_us = turn.moment.time_us
         self.actors.passivate()
@@ -218,27 +212,47 @@ class Shard:
         cell.undo(turn.terminals)
         self.actors.passivate()
 
-    def replay(self, event: Any, position: int, *, posted: bool) -> None:
-        """Take over an event of the journal, unless a snapshot has it. `posted`: the ledger has it."""
-        kind = self._kind
-        actor = self.actors.find(event.account)
-        if actor is None:
-            actor = Cell(event.account, _encode(kind.new(event.account)))
-            self.actors.add(actor)
-        before = self._unpack(actor.durable)
-        if position > before.position:
-            after = kind.apply[type(event)](before, event, position)
-            actor.durable = actor.pending = _encode(after)
-            if not posted:
-                self.ledger.held += kind.holdings([after]) - kind.holdings([before])
-        terminals = [self.see_stan(terminal, stan) for terminal, stan in kind.concerns(event)]
-        cell.adopt(terminals)
-        counted, postings = kind.book([event], position)
-        self.totals.count(self.totals.find(counted))
-        if not posted:
-            self.ledger.post(postings)
-        self._dirty_slots.mark([actor], position)
-        self._dirty_terminals.mark(terminals, position)
+    def replay(self, events: Sequence[Any], first: int, *, posted: bool) -> None:
+        """Take over a batch of the journal from position `first` on, but for what snapshots have of it.
+
+        `posted`: the ledger has it.
+        """
+        for start in range(0, len(events), LEG_REQUESTS):
+            self._replay_leg(events[start : start + LEG_REQUESTS], first + start, posted=posted)
+
+    def _replay_leg(self, events: Sequence[Any], first: int, *, posted: bool) -> None:
+        kind, find, unpack = self._kind, self.actors.find, self._unpack
+        turn = Turn(first, Moment(0, 0, 0))
+        befores: list[Any] = []
+        afters: list[Any] = []
+        for position, event in enumerate(events, first):
+            actor = find(event.account)
+            if actor is None:
+                actor = Cell(event.account, _encode(kind.new(event.account)))
+                self.actors.add(actor)
+            before = unpack(actor.pending)
+            if position > before.position:
+                after = kind.apply[type(event)](before, event, position)
+                actor.pending = _encode(after)
+                befores.append(before)
+                afters.append(after)
+            turn.actors.append(actor)
+            turn.terminals += [self.see_stan(*seen) for seen in kind.concerns(event)]
+        self._book_leg(turn, first, events, befores, afters)
+        if posted:
+            turn.held = 0
+            turn.postings.clear()
+        self._take_over(turn)
+
+    def _take_over(self, turn: Turn) -> None:
+        """What the turn made of actors, terminals, totals and ledger is what they are."""
+        cell.adopt(turn.actors)
+        cell.adopt(turn.terminals)
+        self._dirty_slots.mark(turn.actors, turn.first)
+        self._dirty_terminals.mark(turn.terminals, turn.first)
+        self.ledger.held += turn.held
+        self.ledger.post(turn.postings)
+        self.totals.count(turn.counted)
 
     def see_stan(self, terminal: int, stan: int) -> TerminalCell:
         """The terminal's cell, with a highest pending STAN of at least `stan`."""
@@ -303,13 +317,15 @@ class Shard:
             befores.append(before)
             afters.append(after)
         if events:
-            self._book_leg(turn, events, befores, afters)
+            self._book_leg(turn, turn.first + len(entries) - len(events), events, befores, afters)
 
-    def _book_leg(self, turn: Turn, events: Sequence[Any], befores: Sequence[Any], afters: Sequence[Any]) -> None:
-        """Add up what the turn's newest events moved and count."""
+    def _book_leg(
+        self, turn: Turn, first: int, events: Sequence[Any], befores: Sequence[Any], afters: Sequence[Any]
+    ) -> None:
+        """Add up what successive events of the turn, from position `first` on, moved and count."""
         kind = self._kind
         turn.held += kind.holdings(afters) - kind.holdings(befores)
-        counted, postings = kind.book(events, turn.first + len(turn.entries) - len(events))
+        counted, postings = kind.book(events, first)
         turn.counted += self.totals.find(counted)
         turn.postings += postings
         turn.recorded.update(_outcomes(events))
