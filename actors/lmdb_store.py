@@ -42,11 +42,25 @@ _DATA_FILE: Final = "data.mdb"
 
 
 class Made(Struct, frozen=True):
-    """What a data folder says of itself."""
+    """What a shard's folder says of itself."""
 
     format: int
+    data_folder: str
+    """The same in all shards that were made together, and in no other."""
+
     shard: int
     shards: int
+    authorizations_after: int = 0
+    """Added to the positions of its events in authorization numbers: those up to it were given before a reshard."""
+
+
+class _Format(Struct):
+    """The one field that every format has."""
+
+    format: int
+
+
+ONLY_SHARD: Final = Made(FORMAT, "", 0, 1)
 
 
 class LmdbStore:
@@ -61,7 +75,7 @@ class LmdbStore:
         self.made = made
 
     @classmethod
-    def create(cls, folder: Path, *, shard: int = 0, shards: int = 1) -> None:
+    def create(cls, folder: Path, made: Made = ONLY_SHARD) -> None:
         """Make an empty store in `folder`; one that is there already is left as it is."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_file = _lock(folder)
@@ -76,7 +90,7 @@ class LmdbStore:
                 for name in (b"journal", b"rows"):
                     environment.open_db(name, txn=transaction)
                 meta = environment.open_db(b"meta", txn=transaction)
-                transaction.put(_META_KEY, msgspec.msgpack.encode(Made(FORMAT, shard, shards)), db=meta)
+                transaction.put(_META_KEY, msgspec.msgpack.encode(made), db=meta)
         finally:
             os.close(lock_file)
 
@@ -198,16 +212,17 @@ def _lock(folder: Path) -> int:
 
 
 def _read_made(environment: Any, folder: Path) -> Made:
+    """What the folder says of itself. Closes the environment and raises StoreFormatError if that cannot be read."""
     try:
         meta = environment.open_db(b"meta", create=False)
         with environment.begin(db=meta) as transaction:
-            made = msgspec.msgpack.decode(transaction.get(_META_KEY), type=Made)
+            packed = transaction.get(_META_KEY)
+        if (found := msgspec.msgpack.decode(packed, type=_Format).format) <= FORMAT:
+            return msgspec.msgpack.decode(packed, type=Made)
     except (lmdb.Error, msgspec.MsgspecError, TypeError) as error:
         environment.close()
         raise StoreFormatError(f"{folder}: this is not a data folder of tapswitch: {error}") from error
-    if made.format > FORMAT:
-        environment.close()
-        raise StoreFormatError(
-            f"{folder}: data format {made.format} is newer than this software's {FORMAT}; use the newer tapswitch"
-        )
-    return made
+    environment.close()
+    raise StoreFormatError(
+        f"{folder}: data format {found} is newer than this software's {FORMAT}; use the newer tapswitch"
+    )

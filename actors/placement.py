@@ -14,3 +14,13 @@ def slot_of(number: str) -> int:
     Chosen because every language has it, and because decimal numbers spread evenly over its low bits.
     """
     return crc32(number.encode()) % SLOTS
+
+
+def shard_of(slot: int, shards: int) -> int:
+    """Which of `shards` shards owns the slot: each owns a run of neighbours, and no two differ by more than one."""
+    return slot * shards // SLOTS
+
+
+def slots_of(shard: int, shards: int) -> range:
+    """The slots of one of `shards` shards."""
+    return range(-(-shard * SLOTS // shards), -(-(shard + 1) * SLOTS // shards))

@@ -13,10 +13,18 @@ from actors.store import Store, StoreFormatError
 
 
 def recover(
-    store: Store, kind: Kind, number: int = 0, *, active_max: int = ACTIVE_MAX, snapshot_lag: int = SNAPSHOT_LAG
+    store: Store,
+    kind: Kind,
+    number: int = 0,
+    *,
+    authorizations_after: int = 0,
+    active_max: int = ACTIVE_MAX,
+    snapshot_lag: int = SNAPSHOT_LAG,
 ) -> Shard:
     """The shard as it was after its last durable commit. Raises StoreFormatError if what is on disk is damaged."""
-    shard = Shard(store, kind, number, active_max=active_max, snapshot_lag=snapshot_lag)
+    shard = Shard(
+        store, kind, number, authorizations_after=authorizations_after, active_max=active_max, snapshot_lag=snapshot_lag
+    )
     try:
         ledger = _read_snapshots(shard, Snapshots(store))
         for first, events in shard.journal.batches(ledger.replay_from):

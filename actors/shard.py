@@ -122,11 +122,18 @@ class Shard:
     """See the module's docstring. Made by `actors.recovery.recover`."""
 
     def __init__(
-        self, store: Store, kind: Kind, number: int, *, active_max: int = ACTIVE_MAX, snapshot_lag: int = SNAPSHOT_LAG
+        self,
+        store: Store,
+        kind: Kind,
+        number: int,
+        *,
+        authorizations_after: int = 0,
+        active_max: int = ACTIVE_MAX,
+        snapshot_lag: int = SNAPSHOT_LAG,
     ) -> None:
         self._store = store
         self._kind = kind
-        self._number = number
+        self._first_authorization = authorizations_after * SLOTS + number
         self._snapshot_lag = snapshot_lag
         self._unpack = msgspec.msgpack.Decoder(kind.state_type).decode
         self._decode_event = msgspec.msgpack.Decoder(kind.event_type).decode
@@ -272,6 +279,7 @@ class Shard:
 
     def _decide_leg(self, turn: Turn, requests: Sequence[Any], policy: Policy) -> None:
         kind, moment, answers, entries = self._kind, turn.moment, turn.answers, turn.entries
+        first_authorization = self._first_authorization
         decide_by, apply_by, answer_by, original_of = kind.decide, kind.apply, kind.answer, kind.original_of
         find_young, find, unpack, find_terminal = (
             self.actors.find_young,
@@ -301,7 +309,7 @@ class Shard:
                     continue
                 original = self._original(turn, before, request)
             position = turn.first + len(entries)
-            event = decide(before, request, original, moment, policy, position * SLOTS + self._number)
+            event = decide(before, request, original, moment, policy, position * SLOTS + first_authorization)
             after = apply_by[type(event)](before, event, position)
             if terminal.pending is terminal.durable:
                 turn.terminals.append(terminal)

@@ -8,14 +8,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from actors.account.kind import ACCOUNT
 from actors.calendar import Moment
 from actors.lmdb_store import MAP_BYTES, LmdbStore
 from actors.opening import Opening, conflict, open_accounts
-from actors.recovery import recover
 from actors.store import CommitBrokenError, CommitRefusedError, StoreFormatError, StoreLockedError
 from switch.accounts_file import AccountRow, AccountsFileError, read_accounts
-from switch.data_folder import shard_folder
+from switch.data_folder import create, recover_shard, shard_folder
 
 
 @click.command(name="import")
@@ -37,7 +35,7 @@ def import_accounts(data: Path, map_size: int, accounts: Path) -> None:
     """Open the accounts of a CSV file, with cards and opening balances. Interrupted, run it again."""
     try:
         rows = read_accounts(accounts)
-        LmdbStore.create(shard_folder(data))
+        create(data)
         store = LmdbStore.open(shard_folder(data), map_bytes=map_size << 20)
     except (AccountsFileError, StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
@@ -57,7 +55,7 @@ def import_accounts(data: Path, map_size: int, accounts: Path) -> None:
 
 
 def _open(store: LmdbStore, rows: list[AccountRow], accounts: Path) -> tuple[int, int]:
-    shard = recover(store, ACCOUNT, store.made.shard)
+    shard = recover_shard(store)
     openings = [
         Opening(row.account, row.card, row.state, row.expires, row.person_class, row.balance_minor) for row in rows
     ]

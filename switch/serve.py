@@ -13,14 +13,12 @@ import click
 import structlog
 from msgspec import Struct
 
-from actors.account.kind import ACCOUNT
 from actors.lmdb_store import LmdbStore
-from actors.recovery import recover
 from actors.shard import Shard
 from switch.addresses import Address
 from switch.campus import Campus
 from switch.clock import Clock
-from switch.data_folder import shard_folder
+from switch.data_folder import recover_shard, shard_folder
 from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
 from switch.http import HttpServer
@@ -71,7 +69,7 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, 0)
-    recovered = recover(store, ACCOUNT, store.made.shard)
+    recovered = recover_shard(store)
     log.info(
         "recovered", position=recovered.head.position, hash=recovered.head.hash.hex(), replayed=recovered.snapshot_lag
     )

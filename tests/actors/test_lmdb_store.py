@@ -15,7 +15,7 @@ import pytest
 from example_campus import ALICE, NOON, POLICY, answer_of, image, opened_shard, perform, purchase, restarted
 
 from actors.account.kind import ACCOUNT
-from actors.lmdb_store import FORMAT, LmdbStore, Made
+from actors.lmdb_store import FORMAT, ONLY_SHARD, LmdbStore, Made
 from actors.store import CommitBrokenError, CommitRefusedError, Store, StoredBatch, StoreFormatError, StoreLockedError
 from actors.verification import verify
 from wire.codes import Code
@@ -38,9 +38,9 @@ def contents(store: Store) -> tuple[list[StoredBatch], list[tuple[bytes, bytes]]
 
 
 def test_folder_says_what_made_it(tmp_path: Path) -> None:
-    LmdbStore.create(tmp_path / "new" / "folder", shard=2, shards=4)
+    LmdbStore.create(tmp_path / "new" / "folder", Made(FORMAT, "f", 2, 4))
     store = LmdbStore.open(tmp_path / "new" / "folder")
-    assert store.made == Made(FORMAT, 2, 4)
+    assert store.made == Made(FORMAT, "f", 2, 4)
     store.close()
 
 
@@ -48,9 +48,9 @@ def test_creating_again_leaves_everything(folder: Path) -> None:
     store = LmdbStore.open(folder)
     store.commit(StoredBatch(1, b"event"), [(b"a", b"row")])
     store.close()
-    LmdbStore.create(folder, shard=3, shards=5)
+    LmdbStore.create(folder, Made(FORMAT, "f", 3, 5))
     store = LmdbStore.open(folder)
-    assert store.made == Made(FORMAT, 0, 1)
+    assert store.made == ONLY_SHARD
     assert contents(store) == ([StoredBatch(1, b"event")], [(b"a", b"row")])
     store.close()
 

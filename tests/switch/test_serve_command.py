@@ -137,7 +137,7 @@ def test_data_of_newer_software(tmp_path, campus):
     with lmdb.open(str(shard_folder(data)), max_dbs=3) as environment:
         meta = environment.open_db(b"meta", create=False)
         with environment.begin(write=True, db=meta) as transaction:
-            transaction.put(b"made", msgspec.msgpack.encode(Made(FORMAT + 1, 0, 1)))
+            transaction.put(b"made", msgspec.msgpack.encode(Made(FORMAT + 1, "", 0, 1)))
     done = serve_to_its_end(data, campus)
     assert done.returncode == 2
     assert f"data format {FORMAT + 1} is newer than this software's {FORMAT}" in done.stderr
