@@ -6,6 +6,7 @@ Three sub-databases: `journal` (last position of a batch, 8 bytes big-endian →
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -76,21 +77,21 @@ class LmdbStore:
 
     @classmethod
     def create(cls, folder: Path, made: Made = ONLY_SHARD) -> None:
-        """Make an empty store in `folder`; one that is there already is left as it is."""
+        """Make an empty store in `folder`; one that is there already is left as it is.
+
+        Raises StoreLockedError, StoreFormatError, or OSError, and then nothing half-made is left.
+        """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_file = _lock(folder)
         try:
             if (folder / _DATA_FILE).exists():
                 _open_environment(folder, readonly=True).close()
                 return
-            with (
-                lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3, mode=0o600) as environment,
-                environment.begin(write=True) as transaction,
-            ):
-                for name in (b"journal", b"rows"):
-                    environment.open_db(name, txn=transaction)
-                meta = environment.open_db(b"meta", txn=transaction)
-                transaction.put(_META_KEY, msgspec.msgpack.encode(made), db=meta)
+            try:
+                _write_empty(folder, made)
+            except lmdb.Error as error:
+                (folder / _DATA_FILE).unlink(missing_ok=True)
+                raise OSError(errno.EIO, str(error), str(folder)) from error
         finally:
             os.close(lock_file)
 
@@ -177,9 +178,20 @@ class LmdbStore:
             self._lock_file = None
 
 
+def _write_empty(folder: Path, made: Made) -> None:
+    with (
+        lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=3, mode=0o600) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        for name in (b"journal", b"rows"):
+            environment.open_db(name, txn=transaction)
+        meta = environment.open_db(b"meta", txn=transaction)
+        transaction.put(_META_KEY, msgspec.msgpack.encode(made), db=meta)
+
+
 def _check_exists(folder: Path) -> None:
     if not (folder / _DATA_FILE).exists():
-        raise StoreFormatError(f"{folder}: no data here; `tapswitch import` makes a data folder")
+        raise StoreFormatError(f"{folder}: no data here; `tapswitch import` makes a data folder, and so does `init`")
 
 
 def _open_environment(folder: Path, *, map_size: int = MAP_BYTES, **options: bool) -> Any:

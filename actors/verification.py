@@ -1,19 +1,23 @@
-"""Checks a data folder against itself: the journal from its beginning, and every snapshot against the replay."""
+"""Checks a shard's store against itself: the journal from its beginning, and every snapshot against the replay."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from actors.authorizations import Authorizations
 from actors.journal import Head, Journal, JournalBrokenError
 from actors.kind import Kind
 from actors.ledger import PURSES, Ledger
+from actors.placement import SLOTS, slot_of
 from actors.snapshots import LedgerSnapshot, Snapshots
 from actors.store import Store
 from actors.totals import Sums, TotalsKey
+
+ALL_SLOTS: Final = range(SLOTS)
 
 
 class Verified(NamedTuple):
@@ -25,25 +29,42 @@ class Verified(NamedTuple):
     actors: int
     actor_snapshots: int
     total_snapshots: int
+    authorizations: int
     ledger: Ledger
 
 
-def verify(store: Store, kind: Kind, progress: Callable[[int], None] = lambda _: None) -> Verified:
-    """Replay everything. Raises JournalBrokenError at the first position that contradicts the rest.
+def verify(
+    store: Store,
+    kind: Kind,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    shard: int = 0,
+    slots: range = ALL_SLOTS,
+    authorizations: Authorizations | None = None,
+) -> Verified:
+    """Replay everything in the store of a shard, in which only actors of `slots` may be.
 
-    `progress` is called with the position after each batch.
+    One `authorizations` for all shards of a data folder finds numbers that were given twice; without, the shard is the
+    only one. `progress` is called with the position after each batch.
+
+    Raises JournalBrokenError at the first position that contradicts the rest.
     """
-    return _Replay(store, kind).run(progress)
+    return _Replay(store, kind, shard, slots, authorizations or Authorizations()).run(progress)
 
 
 class _Replay:
-    def __init__(self, store: Store, kind: Kind) -> None:
+    def __init__(self, store: Store, kind: Kind, shard: int, slots: range, authorizations: Authorizations) -> None:
         snapshots = Snapshots(store)
         unpack = msgspec.msgpack.Decoder(kind.state_type).decode
         # The snapshots first: beside a running switch, a journal read later has all that they have.
         self._ledger_row = snapshots.ledger()
         self._replay_from = self._ledger_row.replay_from
-        self._actor_rows = {state.number: state for state in map(unpack, snapshots.actors())}
+        self._actor_rows: dict[str, Any] = {}
+        for state in map(unpack, snapshots.actors()):
+            found = snapshots.actor(state.number)
+            if state.number in self._actor_rows or found is None or unpack(found).number != state.number:
+                raise JournalBrokenError(state.position, f"account {state.number}: its snapshot has another's key")
+            self._actor_rows[state.number] = state
         self._actor_positions = {number: state.position for number, state in self._actor_rows.items()}
         self._day_rows: dict[int, list[tuple[TotalsKey, Sums]]] = defaultdict(list)
         for day in snapshots.days():
@@ -52,6 +73,10 @@ class _Replay:
         self._total_positions = {key: position for position, rows in self._day_rows.items() for key, _ in rows}
         self._stan_rows = snapshots.highest_stans()
         self._kind = kind
+        self._shard = shard
+        self._slots = slots
+        self._authorizations = authorizations
+        self._seen_authorizations = 0
         self._journal = Journal(store, kind.event_type)
         self._states: dict[str, Any] = {}
         self._ledger = Ledger()
@@ -72,12 +97,13 @@ class _Replay:
             progress(head.position)
         self._check_end(head.position)
         return Verified(
-            head, batches, head.position, len(self._states), self._checked_actors, self._checked_totals, self._ledger
-        )
+            head, batches, head.position, len(self._states), self._checked_actors, self._checked_totals,
+            self._seen_authorizations, self._ledger,
+        )  # fmt: skip
 
     def _replay(self, position: int, event: Any) -> None:
         kind = self._kind
-        before = self._states.get(event.account) or kind.new(event.account)
+        before = self._states.get(event.account) or self._new(event.account, position)
         if event.previous != before.position:
             raise JournalBrokenError(
                 position, f"account {event.account}: its previous event is {before.position}, not {event.previous}"
@@ -95,12 +121,27 @@ class _Replay:
             if position < self._replay_from and self._stan_rows.get(terminal, 0) < stan:
                 raise self._lost(position, f"terminal {terminal}")
             self._stans[terminal] = max(stan, self._stans.get(terminal, 0))
+        authorization = getattr(event, "authorization", None)
+        if authorization is not None:
+            self._authorizations.see(authorization, self._shard, position)
+            self._seen_authorizations += 1
         row = self._actor_rows.get(event.account)
         if row is not None and row.position == position:
             self._checked_actors += 1
             del self._actor_rows[event.account]
             if row != after:
                 raise JournalBrokenError(position, f"account {event.account}: its snapshot differs from the replay")
+
+    def _new(self, number: str, position: int) -> Any:
+        """An actor before its first event, if it may be here at all."""
+        slot = slot_of(number)
+        if slot not in self._slots:
+            raise JournalBrokenError(
+                position,
+                f"account {number}: its slot {slot} belongs to another shard; this one has slots {self._slots.start} "
+                f"to {self._slots.stop - 1}",
+            )
+        return self._kind.new(number)
 
     def _book(self, position: int, event: Any, gained: int) -> None:
         counted, posted = self._kind.book([event], position)

@@ -97,9 +97,9 @@ def _lag(target: Measured) -> int:
         return 0
     host, port = target.http
     with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as page:
-        found = re.search(rb"^tapswitch_snapshot_lag_events (\S+)$", page.read(), re.MULTILINE)
-    assert found is not None, "the switch shows its snapshot lag"
-    return int(float(found[1]))
+        found: list[bytes] = re.findall(rb"^tapswitch_snapshot_lag_events\{\S+ (\S+)$", page.read(), re.MULTILINE)
+    assert found, "the switch shows its snapshot lag"
+    return sum(int(float(lag)) for lag in found)
 
 
 def _clients(stations: Sequence[Station]) -> list[Callable[[Counter[int]], Any]]:

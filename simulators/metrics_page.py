@@ -12,7 +12,7 @@ from wire.codes import Code
 HTTP_SECONDS = 10.0
 _LABELS = re.compile(r'(\w+)="([^"]*)"')
 _AUTHORIZATIONS = "tapswitch_authorizations_total{"
-_IMBALANCE = "tapswitch_ledger_imbalance_minor_units "
+_IMBALANCE = "tapswitch_ledger_imbalance_minor_units{"
 
 
 class Page(Struct, frozen=True):
@@ -20,7 +20,7 @@ class Page(Struct, frozen=True):
 
     decisions: dict[tuple[str, Code], int]
     imbalance: int | None
-    """In minor units; None if the page does not say."""
+    """In minor units, over all shards; None if the page does not say."""
 
     def since(self, earlier: Page) -> dict[tuple[str, Code], int]:
         """Decisions made between `earlier` and this reading."""
@@ -36,7 +36,7 @@ def parse_page(text: str) -> Page:
             labels = dict(_LABELS.findall(line))
             decisions[labels["service"], Code(int(labels["code"]))] = int(float(line.rpartition(" ")[2]))
         elif line.startswith(_IMBALANCE):
-            imbalance = int(float(line.rpartition(" ")[2]))
+            imbalance = (imbalance or 0) + abs(int(float(line.rpartition(" ")[2])))
     return Page(decisions, imbalance)
 
 

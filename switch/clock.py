@@ -10,18 +10,32 @@ JUMP_US_MAX: Final = 3_600 * 1_000_000
 
 
 class Clock:
-    """Microseconds since the Unix epoch, running at `speed` from `start_us`; by default the system clock itself."""
+    """Microseconds since the Unix epoch, running at `speed` from `start_us`; by default the system clock itself.
+
+    A pickled clock shows the same time in another process, and there watches for jumps from its own start on.
+    """
 
     def __init__(self, start_us: int | None = None, speed: float = 1.0) -> None:
         self.simulated = start_us is not None
         self.speed = speed
+        self._origin_us = time.time_ns() // 1_000
+        self._start_us = self._origin_us if start_us is None else start_us
+        self._watch()
+
+    def __getstate__(self) -> tuple[bool, float, int, int]:
+        return self.simulated, self.speed, self._origin_us, self._start_us
+
+    def __setstate__(self, state: tuple[bool, float, int, int]) -> None:
+        self.simulated, self.speed, self._origin_us, self._start_us = state
+        self._watch()
+
+    def _watch(self) -> None:
         self._system_start_us = time.time_ns() // 1_000
         self._boot_start_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
-        self._start_us = self._system_start_us if start_us is None else start_us
 
     def now_us(self) -> int:
         """The time now."""
-        return self._start_us + int((time.time_ns() // 1_000 - self._system_start_us) * self.speed)
+        return self._start_us + int((time.time_ns() // 1_000 - self._origin_us) * self.speed)
 
     def jump_us(self) -> int:
         """How far the system clock has moved against the boot clock (it runs while suspended too) since the start."""

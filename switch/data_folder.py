@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from actors.account.kind import ACCOUNT
 from actors.lmdb_store import FORMAT, LmdbStore, Made
@@ -17,6 +21,12 @@ from actors.store import StoreFormatError
 SHARDS_MAX: Final = 256
 """Each has at least sixteen slots, so that the shards are of nearly the same size."""
 
+_FILES_PER_SHARD: Final = 4
+"""Data and its lock, which LMDB has, data once more for its synchronous writes, and the writer's lock."""
+
+_FILES_BESIDE: Final = 256
+_SHARD_FOLDER: Final = re.compile("shard-([0-9]{4})")
+
 assert SHARDS_MAX * 16 <= SLOTS, "a shard without slots would answer nobody"
 
 
@@ -25,33 +35,45 @@ def shard_folder(data: Path, shard: int = 0) -> Path:
     return data / f"shard-{shard:04}"
 
 
+def shards_found(data: Path) -> list[int]:
+    """Which shards have data in `data`; none if there is no such folder."""
+    folders = [path.parent.name for path in data.glob("shard-*/data.mdb")]
+    return sorted(int(named[1]) for named in map(_SHARD_FOLDER.fullmatch, folders) if named)
+
+
 def create(data: Path, shards: int = 1, authorizations_after: int = 0) -> None:
     """Make a data folder of empty shards. What is there already is left as it is, and what is missing is made.
 
-    Raises StoreFormatError if there is a data folder with another number of shards, StoreLockedError, or OSError.
+    Raises StoreFormatError if there is a data folder with another number of shards, or one that lacks its first;
+    StoreLockedError, or OSError.
     """
-    identity = uuid4().hex
+    _check_there(data, shards_found(data) or [0], 1)
+    first = Made(FORMAT, uuid4().hex, 0, shards, authorizations_after)
     for shard in range(shards):
         folder = shard_folder(data, shard)
-        LmdbStore.create(folder, Made(FORMAT, identity, shard, shards, authorizations_after))
+        LmdbStore.create(folder, replace(first, shard=shard))
         made = _made(folder)
-        if (made.shard, made.shards) != (shard, shards):
-            raise StoreFormatError(f"{folder}: this is shard {made.shard} of {made.shards}, not {shard} of {shards}")
-        identity, authorizations_after = made.data_folder, made.authorizations_after
+        if made.shards != shards:
+            raise StoreFormatError(f"{folder}: this is one of {made.shards} shards, not one of {shards}")
+        if not shard:
+            first = made
+        _check_made_together(data, shard, first, made)
 
 
 def open_all(data: Path, open_one: Callable[[Path], LmdbStore] = LmdbStore.open) -> list[LmdbStore]:
     """The stores of all shards, by shard: each opened by `open_one`, and all of them or none.
 
-    Raises StoreFormatError if there is no whole data folder here, and what `open_one` raises.
+    Raises StoreFormatError if a shard is missing here or does not belong here, and what `open_one` raises.
     """
+    found = shards_found(data) or [0]
+    _check_there(data, found, 1)
+    _raise_open_file_limit(len(found))
     stores: list[LmdbStore] = []
     try:
-        stores.append(open_one(shard_folder(data)))
-        first = stores[0].made
-        while len(stores) < first.shards:
-            stores.append(open_one(shard_folder(data, len(stores))))
-        _check_made_together(data, [store.made for store in stores])
+        for shard in found:
+            stores.append(open_one(shard_folder(data, shard)))
+            _check_made_together(data, shard, stores[0].made, stores[-1].made)
+        _check_there(data, found, stores[0].made.shards)
     except BaseException:
         close_all(stores)
         raise
@@ -77,11 +99,28 @@ def _made(folder: Path) -> Made:
         store.close()
 
 
-def _check_made_together(data: Path, all_made: list[Made]) -> None:
-    first = all_made[0]
-    for shard, made in enumerate(all_made):
-        if (made.data_folder, made.shard, made.shards) != (first.data_folder, shard, first.shards):
-            raise StoreFormatError(
-                f"{shard_folder(data, shard)}: this is shard {made.shard} of {made.shards} of another data folder; "
-                "put back the one that was made with the others"
-            )
+def _raise_open_file_limit(shards: int) -> None:
+    """Take the descriptors that so many stores need, as far as the hard limit allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = shards * _FILES_PER_SHARD + _FILES_BESIDE
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _check_there(data: Path, found: list[int], shards: int) -> None:
+    for shard in range(shards):
+        if shard not in found:
+            raise StoreFormatError(f"{shard_folder(data, shard)} is missing; put it back, or a copy of all shards")
+
+
+def _check_made_together(data: Path, shard: int, first: Made, made: Made) -> None:
+    """What a shard's folder says of itself must fit to its name and to the first shard's."""
+    folder, same = shard_folder(data, shard), ("data_folder", "shards", "authorizations_after")
+    if shard >= first.shards or any(getattr(made, field) != getattr(first, field) for field in same):
+        raise StoreFormatError(
+            f"{folder}: this is shard {made.shard} of {made.shards} of another data folder than {shard_folder(data)}; "
+            "put back all shards of one, and move others away"
+        )
+    if made.shard != shard:
+        raise StoreFormatError(f"{folder}: this is shard {made.shard}; give each shard's folder its own name back")

@@ -21,11 +21,9 @@ from actors.policy import Policy
 from actors.shard import Shard, Turn
 from actors.store import CommitRefusedError
 from switch.clock import Clock
-from switch.mailbox import RETRY_AFTER_MS, Mailbox, Parcel
+from switch.mailbox import Mailbox, Parcel, refusal
 from switch.meters import Meters
-from wire.codec import encode_message
 from wire.codes import Code, Reason
-from wire.messages import Answer
 
 TURN_REQUESTS_MAX: Final = 2_048
 DEADLINE_TICK_S: Final = 0.05
@@ -88,6 +86,15 @@ class EmbeddedShard:
         if not self.shard.admits:
             return f"snapshots lag {self.shard.snapshot_lag} events behind"
         return self._clock.problem(self.shard.time_us)
+
+    @property
+    def time_us(self) -> int:
+        """Time of the newest event."""
+        return self.shard.time_us
+
+    def room(self) -> int:
+        """How many more requests the mailbox takes."""
+        return self.mailbox.room()
 
     def submit(self, parcel: Parcel) -> None:
         """Take a parcel for which the mailbox has room."""
@@ -232,18 +239,11 @@ class EmbeddedShard:
     def _refuse(self, parcel: Parcel, requests: list[Any], code: Code, reason: Reason) -> None:
         if not requests:
             return
-        retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
         self._meters.refusals[int(code), reason.value] += len(requests)
         if code is not Code.TRY_AGAIN:
             # Whoever was kept waiting until the deadline is in the latency that dashboards show.
             self._meters.total_latency.observe(monotonic() - parcel.received, len(requests))
-        parcel.sender.deliver(
-            parcel,
-            [
-                encode_message(Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms))
-                for request in requests
-            ],
-        )
+        parcel.sender.deliver(parcel, [refusal(request, code, reason) for request in requests])
 
     def _expire(self) -> None:
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._guard, self._expire)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from switch.campus import Campus
 from switch.clock import Clock
-from switch.embedded import EmbeddedShard
 from switch.meters import Meters
 from switch.secrets_file import Secrets
 from switch.session import Session
+from switch.shards import Shards
 
 TICK_S: Final = 1.0
 """How often time limits are looked at, and the length of the window in which a terminal's requests are counted."""
@@ -35,14 +35,14 @@ class Gateway:
         self,
         campus: Campus,
         secrets: Secrets,
-        shard: EmbeddedShard,
+        shards: Shards[Any],
         clock: Clock,
         meters: Meters,
         *,
         log_requests: bool,
     ) -> None:
         self.campus = campus
-        self.shard = shard
+        self.shards = shards
         self.clock = clock
         self.meters = meters
         self.log_requests = log_requests
@@ -63,9 +63,11 @@ class Gateway:
         self._tick = self.loop.call_later(TICK_S, self._on_tick)
         self._emptied = asyncio.Event()
 
-    async def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Begin to accept connections; returns the address in use."""
-        self._server = await self.loop.create_server(self._new_session, host, port, backlog=4_096, reuse_address=True)
+    async def listen(self, host: str, port: int, *, share_port: bool = False) -> tuple[str, int]:
+        """Begin to accept connections; returns the address in use. Gateways may share a port (SO_REUSEPORT)."""
+        self._server = await self.loop.create_server(
+            self._new_session, host, port, backlog=4_096, reuse_address=True, reuse_port=share_port
+        )
         address = self._server.sockets[0].getsockname()
         return address[0], address[1]
 
@@ -74,7 +76,7 @@ class Gateway:
         self.stopping = True
         if self._server is not None:
             self._server.close()
-        await self.shard.drain()
+        await self.shards.drain()
         self.flush()
         for session in list(self.sessions):
             if session.signed_on:
@@ -97,8 +99,8 @@ class Gateway:
         return self._secrets.get(station, {}).get(key_number)
 
     def now_us(self) -> int:
-        """The shard's time, which never goes back: a terminal that lost its counter continues from it."""
-        return max(self.clock.now_us(), self.shard.shard.time_us)
+        """The shards' time, which never goes back: a terminal that lost its counter continues from it."""
+        return max(self.clock.now_us(), self.shards.time_us)
 
     def flush(self) -> None:
         """Send every session's queued replies."""

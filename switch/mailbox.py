@@ -6,8 +6,18 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from wire.codec import encode_message
+from wire.codes import Code, Reason
+from wire.messages import Answer
+
 RETRY_AFTER_MS: Final = 500
 """What a terminal is told to wait before it tries again where nothing better is known."""
+
+
+def refusal(request: Any, code: Code, reason: Reason) -> bytes:
+    """The encoded answer to a request that reached no actor, or of whose outcome nothing is known."""
+    retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
+    return encode_message(Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms))
 
 
 class Sender(Protocol):

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
 from switch.meters import Histogram, Meters
+from switch.shards import Shards
 
 Registry = CollectorRegistry
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,9 +23,9 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 class SwitchCollector(Collector):
     """Every metric of one process, made anew for each scrape."""
 
-    def __init__(self, meters: Meters, shard: EmbeddedShard, gateway: Gateway) -> None:
+    def __init__(self, meters: Meters, shards: Shards[EmbeddedShard], gateway: Gateway) -> None:
         self._meters = meters
-        self._shard = shard
+        self._shards = shards
         self._gateway = gateway
 
     def collect(self) -> Iterator[Metric]:
@@ -79,26 +80,35 @@ class SwitchCollector(Collector):
         yield sizes
 
     def _gauges(self) -> Iterator[Metric]:
-        shard = self._shard.shard
-        usage = shard.usage()
         for name, description, value in (
             ("connections", "Open connections.", len(self._gateway.sessions)),
             ("stations_signed_on", "Stations with a session.", len(self._gateway.by_station)),
-            ("mailbox_requests", "Requests waiting for their turn.", self._shard.mailbox.depth),
-            ("active_actors", "Actors in memory.", len(shard.actors)),
-            ("journal_position", "Position of the newest event.", shard.head.position),
-            ("snapshot_lag_events", "Events that a restart would replay.", shard.snapshot_lag),
-            ("ledger_imbalance_minor_units", "Must be 0.", shard.ledger.imbalance),
-            ("map_used_bytes", "Used part of the store's map.", usage.used),
-            ("map_limit_bytes", "Size of the store's map.", usage.limit),
         ):
             yield GaugeMetricFamily(f"tapswitch_{name}", description, value=value)
+        gauges: dict[str, GaugeMetricFamily] = {}
+        for number, shard in enumerate(self._shards.handles):
+            for name, description, value in _shard_gauges(shard):
+                gauge = gauges.setdefault(name, GaugeMetricFamily(f"tapswitch_{name}", description, labels=["shard"]))
+                gauge.add_metric([str(number)], value)
+        yield from gauges.values()
 
 
-def make_registry(meters: Meters, shard: EmbeddedShard, gateway: Gateway) -> CollectorRegistry:
+def _shard_gauges(embedded: EmbeddedShard) -> Iterator[tuple[str, str, int]]:
+    """(name, description, value) of what one shard has now."""
+    shard, usage = embedded.shard, embedded.shard.usage()
+    yield "mailbox_requests", "Requests waiting for their turn.", embedded.mailbox.depth
+    yield "active_actors", "Actors in memory.", len(shard.actors)
+    yield "journal_position", "Position of the newest event.", shard.head.position
+    yield "snapshot_lag_events", "Events that a restart would replay.", shard.snapshot_lag
+    yield "ledger_imbalance_minor_units", "Must be 0.", shard.ledger.imbalance
+    yield "map_used_bytes", "Used part of the store's map.", usage.used
+    yield "map_limit_bytes", "Size of the store's map.", usage.limit
+
+
+def make_registry(meters: Meters, shards: Shards[EmbeddedShard], gateway: Gateway) -> CollectorRegistry:
     """The switch's own metrics, and those of its process."""
     registry = CollectorRegistry()
-    registry.register(SwitchCollector(meters, shard, gateway))
+    registry.register(SwitchCollector(meters, shards, gateway))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

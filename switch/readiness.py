@@ -12,6 +12,7 @@ from msgspec import Struct
 from switch.clock import Clock
 from switch.embedded import EmbeddedShard
 from switch.gateway import UNSIGNED_MAX, Gateway
+from switch.shards import Shards
 
 MAP_USED_WARNING: Final = 0.8
 MAP_USED_MAX: Final = 0.95
@@ -43,8 +44,8 @@ class Check(Struct, frozen=True):
 class Readiness:
     """Looks at everything each time it is asked."""
 
-    def __init__(self, shard: EmbeddedShard, gateway: Gateway, clock: Clock, data: Path) -> None:
-        self._shard = shard
+    def __init__(self, shards: Shards[EmbeddedShard], gateway: Gateway, clock: Clock, data: Path) -> None:
+        self._shards = shards
         self._gateway = gateway
         self._clock = clock
         self._data = data
@@ -53,8 +54,8 @@ class Readiness:
         """All checks; the switch is ready if every one is ok."""
         return [
             self._serving(),
-            self._of_shard(),
-            self._of_map(),
+            *(self._of_shard(number, shard) for number, shard in enumerate(self._shards.handles)),
+            *(self._of_map(number, shard) for number, shard in enumerate(self._shards.handles)),
             self._of_disk(),
             self._of_open_files(),
             self._of_clock(),
@@ -64,18 +65,18 @@ class Readiness:
         stopping = self._gateway.stopping
         return Check("serving", not stopping, "stopping" if stopping else f"{len(self._gateway.sessions)} connections")
 
-    def _of_shard(self) -> Check:
-        problem = self._shard.problem()
-        head = self._shard.shard.head
-        return Check("shard", problem is None, problem or f"journal at position {head.position}")
+    def _of_shard(self, number: int, embedded: EmbeddedShard) -> Check:
+        problem = embedded.problem()
+        position = embedded.shard.head.position
+        return Check(f"shard-{number}", problem is None, problem or f"journal at position {position}")
 
-    def _of_map(self) -> Check:
-        usage = self._shard.shard.usage()
+    def _of_map(self, number: int, embedded: EmbeddedShard) -> Check:
+        usage = embedded.shard.usage()
         used = usage.used / usage.limit if usage.limit else 0.0
         text = f"{usage.used / 2**20:.0f} MiB used of a map of {usage.limit / 2**20:.0f} MiB ({used:.1%})"
         if used > MAP_USED_WARNING:
             text += "; make room now: move to a larger map or a new data folder before it is full"
-        return Check("map", used <= MAP_USED_MAX, text, used > MAP_USED_WARNING)
+        return Check(f"map-{number}", used <= MAP_USED_MAX, text, used > MAP_USED_WARNING)
 
     def _of_disk(self) -> Check:
         free = shutil.disk_usage(self._data).free
@@ -92,6 +93,6 @@ class Readiness:
         return Check("open-files", enough, text if enough else f"{text}: raise `ulimit -n` or lower connections_max")
 
     def _of_clock(self) -> Check:
-        problem = self._clock.problem(self._shard.shard.time_us)
+        problem = self._clock.problem(self._shards.time_us)
         kind = f"simulated, {self._clock.speed:g} seconds a second" if self._clock.simulated else "system clock"
         return Check("clock", problem is None, problem or kind)

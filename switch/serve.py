@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
-import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import structlog
@@ -18,18 +18,18 @@ from actors.shard import Shard
 from switch.addresses import Address
 from switch.campus import Campus
 from switch.clock import Clock
-from switch.data_folder import recover_shard, shard_folder
+from switch.data_folder import close_all, open_all, recover_shard
 from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
 from switch.http import HttpServer
+from switch.interpreter import settle_in
 from switch.meters import Meters
 from switch.metrics import make_registry
 from switch.readiness import Readiness, raise_open_file_limit
 from switch.secrets_file import Secrets
+from switch.shards import Shards
 
 HEAD_LOG_S: Final = 60.0
-SWITCH_INTERVAL_S: Final = 0.0002
-"""How long the event loop may keep the interpreter while the commit thread wants it."""
 
 log = structlog.get_logger()
 
@@ -52,14 +52,14 @@ async def serve(settings: Settings) -> int:
 
     Raises StoreLockedError, StoreFormatError, or OSError if an address cannot be used; nothing is left behind then.
     """
-    store = LmdbStore.open(shard_folder(settings.data), map_bytes=settings.map_bytes)
+    stores = open_all(settings.data, partial(LmdbStore.open, map_bytes=settings.map_bytes))
     try:
-        return await _serve(settings, store)
+        return await _serve(settings, [recover_shard(store) for store in stores])
     finally:
-        store.close()
+        close_all(stores)
 
 
-async def _serve(settings: Settings, store: LmdbStore) -> int:
+async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
@@ -69,31 +69,28 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, 0)
-    recovered = recover_shard(store)
-    log.info(
-        "recovered", position=recovered.head.position, hash=recovered.head.hash.hex(), replayed=recovered.snapshot_lag
-    )
+    for index, shard in enumerate(recovered):
+        log.info("recovered", shard=index, replayed=shard.snapshot_lag, **_head(shard))
     meters = Meters()
 
     def flush() -> None:
         gateway.flush()
 
-    shard = EmbeddedShard(
-        recovered, settings.campus.policy, settings.clock, meters, settings.campus.sessions.mailbox_max,
-        on_delivered=flush, on_broken=lambda _: end(1),
-    )  # fmt: skip
+    shards = Shards([
+        EmbeddedShard(
+            shard, settings.campus.policy, settings.clock, meters, settings.campus.sessions.mailbox_max,
+            on_delivered=flush, on_broken=lambda _: end(1),
+        )
+        for shard in recovered
+    ])  # fmt: skip
     gateway = Gateway(
-        settings.campus, settings.secrets, shard, settings.clock, meters, log_requests=settings.log_requests
+        settings.campus, settings.secrets, shards, settings.clock, meters, log_requests=settings.log_requests
     )
-    registry = make_registry(meters, shard, gateway)
-    readiness = Readiness(shard, gateway, settings.clock, settings.data)
+    registry = make_registry(meters, shards, gateway)
+    readiness = Readiness(shards, gateway, settings.clock, settings.data)
     http = HttpServer(readiness, registry, settings.clock)
     raise_open_file_limit(settings.campus.sessions.connections_max)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    # What was made so far stays for good: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    settle_in()
     head_log = loop.create_task(_log_every_minute(recovered, readiness))
     try:
         web = await http.listen(settings.http.host, settings.http.port)
@@ -103,20 +100,26 @@ async def _serve(settings: Settings, store: LmdbStore) -> int:
         if status == 0:
             log.info("stopping")
             await gateway.stop()
-            await shard.stop()
-            status = 1 if shard.broken else 0
+            await asyncio.gather(*(shard.stop() for shard in shards.handles))
+            status = 1 if any(shard.broken for shard in shards.handles) else 0
         return status
     finally:
         head_log.cancel()
         await http.stop()
-        log.info("stopped", position=recovered.head.position, hash=recovered.head.hash.hex())
+        for index, shard in enumerate(recovered):
+            log.info("stopped", shard=index, **_head(shard))
 
 
-async def _log_every_minute(shard: Shard, readiness: Readiness) -> None:
-    """Say where the journal ends, so that an older head can be checked against the folder, and what is not well."""
+async def _log_every_minute(shards: Sequence[Shard], readiness: Readiness) -> None:
+    """Say where the journals end, so that an older head can be checked against the folder, and what is not well."""
     while True:
         for check in readiness.checks():
             if not check.ok or check.warning:
                 log.warning("look at this", check=check.name, ok=check.ok, explanation=check.explanation)
         await asyncio.sleep(HEAD_LOG_S)
-        log.info("journal head", position=shard.head.position, hash=shard.head.hash.hex())
+        for number, shard in enumerate(shards):
+            log.info("journal head", shard=number, **_head(shard))
+
+
+def _head(shard: Shard) -> dict[str, Any]:
+    return {"position": shard.head.position, "hash": shard.head.hash.hex()}

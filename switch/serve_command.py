@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import uvloop
 
-from actors.lmdb_store import MAP_BYTES
+from actors.lmdb_store import MAP_BYTES, LmdbStore
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
 from switch.addresses import ADDRESS, Address
 from switch.campus import Campus, ConfigurationError, read_campus
 from switch.clock import Clock
+from switch.data_folder import close_all, open_all
+from switch.process_settings import ProcessSettings
 from switch.secrets_file import read_secrets, refuse_marked_beyond_loopback
 from switch.serve import Settings
 from switch.serve import serve as serve_until_stopped
+
+GATEWAYS_MAX: Final = 64
 
 
 class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
@@ -76,7 +80,21 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
     show_default=True,
     help="debug logs every request.",
 )
+@click.option(
+    "--cluster",
+    type=click.Choice(["local"]),
+    help="Run gateways and shards in processes of their own, on a Ray that is started on this machine.",
+)
+@click.option("--shards", type=click.IntRange(min=1), help="With --cluster: how many shards the data folder must have.")
+@click.option(
+    "--gateways",
+    type=click.IntRange(1, GATEWAYS_MAX),
+    default=1,
+    show_default=True,
+    help="With --cluster: how many gateways share the terminals' port.",
+)
 def serve(
+    *,
     data: Path,
     campus_file: Path,
     listen: Address,
@@ -84,8 +102,13 @@ def serve(
     simulated_clock: tuple[datetime, float] | None,
     map_size: int,
     log_level: str,
+    cluster: str | None,
+    shards: int | None,
+    gateways: int,
 ) -> None:
     """Run the switch until SIGTERM."""
+    if cluster is None and (shards is not None or gateways != 1):
+        raise click.UsageError("--shards and --gateways are for --cluster: without it, one process serves all shards")
     logs.configure(log_level)
     secrets_file = campus_file.parent / "secrets.toml"
     try:
@@ -95,14 +118,42 @@ def serve(
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
     clock = _clock(campus, listen, simulated_clock)
-    settings = Settings(data, campus, secrets, listen, http, clock, map_size << 20, log_level == "debug")
     try:
-        status = uvloop.run(serve_until_stopped(settings))
+        if cluster is None:
+            settings = Settings(data, campus, secrets, listen, http, clock, map_size << 20, log_level == "debug")
+            status = uvloop.run(serve_until_stopped(settings))
+        else:
+            process = ProcessSettings(
+                data.absolute(),
+                campus_file.absolute(),
+                secrets_file.absolute(),
+                listen,
+                clock,
+                map_size << 20,
+                log_level,
+            )
+            status = _serve_cluster(process, http, shards, gateways)
     except (StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.UsageError(f"cannot start: {error}") from error
     raise SystemExit(status)
+
+
+def _serve_cluster(settings: ProcessSettings, http: Address, shards: int | None, gateways: int) -> int:
+    from switch.ray_cluster import ClusterError  # Ray takes a while to import, and most switches do without it
+    from switch.serve_cluster import serve_cluster
+
+    found = open_all(settings.data, LmdbStore.open_read_only)
+    close_all(found)
+    if shards is not None and shards != len(found):
+        raise click.UsageError(
+            f"--shards {shards}: {settings.data} has {len(found)}; `tapswitch reshard` makes one with another number"
+        )
+    try:
+        return uvloop.run(serve_cluster(settings, http, len(found), gateways))
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _clock(campus: Campus, listen: Address, simulated: tuple[datetime, float] | None) -> Clock:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
-from switch.mailbox import RETRY_AFTER_MS, Parcel
+from switch.mailbox import Parcel, refusal
 from wire.codec import Unreadable, encode_message, reply_decoder
 from wire.codes import Code, Reason
 from wire.connection import Connection, State
@@ -18,7 +18,6 @@ from wire.errors import LocalProtocolError, PeerProtocolError
 from wire.messages import (
     PROTOCOL_VERSION,
     WAIT_MS_MAX,
-    Answer,
     BalanceInquiry,
     Echo,
     Echoed,
@@ -200,7 +199,6 @@ class Session(asyncio.Protocol):
         terminals, room = self._terminals, self._in_flight_max - self.in_flight
         requests: list[Any] = []
         wait_ms_min = WAIT_MS_MAX
-        refusal = Reason.STOPPING if gateway.stopping else gateway.shard.refusal
         for place, message in enumerate(messages):
             if type(message) not in _TO_SHARD:
                 self._answer_here(message, place)
@@ -208,8 +206,8 @@ class Session(asyncio.Protocol):
             terminal = message.terminal
             if terminal not in terminals or (type(message) is Reversal and message.original_terminal not in terminals):
                 self._refuse(message, Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION)
-            elif refusal is not None:
-                self._refuse(message, Code.TRY_AGAIN, refusal)
+            elif gateway.stopping:
+                self._refuse(message, Code.TRY_AGAIN, Reason.STOPPING)
             elif room <= 0:
                 self._refuse(message, Code.TRY_AGAIN, Reason.BUSY_SESSION)
             elif (count := asked.get(terminal, 0)) >= asked_max:
@@ -230,21 +228,21 @@ class Session(asyncio.Protocol):
             self.leave()
 
     def _submit(self, requests: list[Any], now: float, wait_ms_min: int) -> None:
-        shard = self._gateway.shard
-        room = shard.mailbox.room()
-        if len(requests) > room:
-            for request in requests[room:]:
-                self._refuse(request, Code.TRY_AGAIN, Reason.BUSY_SHARD)
-            requests = requests[:room]
-            if not requests:
-                return
-        self.in_flight += len(requests)
-        shard.submit(Parcel(self, requests, now, wait_ms_min))
+        for shard, theirs in self._gateway.shards.sort(requests):
+            shut = shard.refusal
+            room = shard.room() if shut is None else 0
+            if len(theirs) > room:
+                for request in theirs[room:]:
+                    self._refuse(request, Code.TRY_AGAIN, shut or Reason.BUSY_SHARD)
+                theirs = theirs[:room]  # noqa: PLW2901 - what is left of them
+                if not theirs:
+                    continue
+            self.in_flight += len(theirs)
+            shard.submit(Parcel(self, theirs, now, wait_ms_min))
 
     def _refuse(self, request: Any, code: Code, reason: Reason) -> None:
         self._gateway.meters.refusals[int(code), reason.value] += 1
-        retry_after_ms = RETRY_AFTER_MS if code is Code.TRY_AGAIN else 0
-        self._queue(Answer(request.terminal, request.stan, code, reason, 0, (), (), retry_after_ms))
+        self._queue(refusal(request, code, reason))
         if self._gateway.log_requests:
             log.debug("request refused", request=self.correlation(request), station=self.station, code=f"{code:02}",
                       reason=reason.value)  # fmt: skip
@@ -252,21 +250,22 @@ class Session(asyncio.Protocol):
     def _answer_here(self, message: Any, place: int) -> None:
         match message:
             case Echo():
-                self._queue(Echoed(message.token, self._gateway.now_us()))
+                self._queue(encode_message(Echoed(message.token, self._gateway.now_us())))
             case SignOff():
                 self._leaving = True
             case Unreadable():
                 self._gateway.meters.rejected["unreadable-message"] += 1
                 self._unreadable += 1
-                self._queue(
-                    Rejected(message.terminal, message.stan, Code.FORMAT_ERROR, Reason.UNREADABLE, message.place,
-                             message.explanation)
-                )  # fmt: skip
+                self._reject(message.terminal, message.stan, message.place, message.explanation)
             case _:
                 self._gateway.meters.rejected["unexpected-message"] += 1
                 self._unreadable += 1
                 explanation = f"{type(message).__name__} is not expected in a session that is signed on"
-                self._queue(Rejected(0, 0, Code.FORMAT_ERROR, Reason.UNREADABLE, place, explanation))
+                self._reject(0, 0, place, explanation)
+
+    def _reject(self, terminal: int, stan: int, place: int, explanation: str) -> None:
+        rejected = Rejected(terminal, stan, Code.FORMAT_ERROR, Reason.UNREADABLE, place, explanation)
+        self._queue(encode_message(rejected))
 
     def _log_answers(self, parcel: Parcel, answers: Sequence[bytes]) -> None:
         waited_ms = round((monotonic() - parcel.received) * 1_000, 3)
@@ -275,10 +274,10 @@ class Session(asyncio.Protocol):
             log.debug("request answered", request=self.correlation(answer), station=self.station, code=f"{code:02}",
                       reason=reason.value, waited_ms=waited_ms)  # fmt: skip
 
-    def _queue(self, reply: Any) -> None:
+    def _queue(self, reply: bytes) -> None:
         if not self._outbox:
             self._gateway.to_flush.append(self)
-        self._outbox.append(encode_message(reply))
+        self._outbox.append(reply)
 
     def _say_signed_off(self) -> None:
         if not self.transport.is_closing():

@@ -17,10 +17,11 @@ from actors.account.kind import ACCOUNT
 from actors.account.state import Account
 from actors.journal import Journal, JournalBrokenError
 from actors.lmdb_store import LmdbStore
+from actors.placement import shard_of, slot_of
 from actors.snapshots import Snapshots
 from actors.store import StoreFormatError
 from switch.amounts import yuan
-from switch.data_folder import shard_folder
+from switch.data_folder import close_all, open_all
 from switch.reports import report_console
 
 
@@ -33,15 +34,18 @@ from switch.reports import report_console
 def statement(data: Path, last: int | None, account: str) -> None:
     """Print an account's events, newest first."""
     try:
-        store = LmdbStore.open_read_only(shard_folder(data))
+        stores = open_all(data, LmdbStore.open_read_only)
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
     try:
+        store = stores[shard_of(slot_of(account), len(stores))]
         _show(account, list(islice(_events(store, account), last)))
+    except UnicodeEncodeError as error:
+        raise click.UsageError(f"no account {account!a} in this data folder") from error
     except JournalBrokenError as error:
         raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
     finally:
-        store.close()
+        close_all(stores)
 
 
 def _events(store: LmdbStore, account: str) -> Iterator[tuple[int, Any]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,14 +14,19 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from actors.account.kind import ACCOUNT
+from actors.authorizations import Authorizations
 from actors.journal import JournalBrokenError
+from actors.ledger import LedgerAccount
 from actors.lmdb_store import LmdbStore
+from actors.placement import slots_of
 from actors.store import StoreFormatError
 from actors.verification import Verified
 from actors.verification import verify as verify_store
 from switch.amounts import yuan
-from switch.data_folder import shard_folder
+from switch.data_folder import close_all, open_all
 from switch.reports import report_console
+
+FOUND_RIGHT = "Checked, and found right"
 
 
 @click.command()
@@ -26,9 +34,9 @@ from switch.reports import report_console
     "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
 )
 def verify(data: Path) -> None:
-    """Replay the journal and check everything against it. Exit status 1 if something is broken."""
+    """Replay every journal and check everything against it. Exit status 1 if something is broken."""
     try:
-        store = LmdbStore.open_read_only(shard_folder(data))
+        stores = open_all(data, LmdbStore.open_read_only)
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
     errors = Console(stderr=True)
@@ -36,21 +44,51 @@ def verify(data: Path) -> None:
         with Progress(SpinnerColumn(), TextColumn("replayed {task.completed:,.0f} events"), console=errors,
                       transient=True) as progress:  # fmt: skip
             task = progress.add_task("replay")
-            verified = verify_store(store, ACCOUNT, lambda position: progress.update(task, completed=position))
-    except JournalBrokenError as error:
-        errors.print(f"[red bold]BROKEN[/] at {error}", highlight=False)
-        raise SystemExit(1) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        errors.print(f"[red bold]BROKEN[/] snapshot, its row cannot be read: {error}", highlight=False)
-        raise SystemExit(1) from error
+            verified, faults = _verify_all(stores, lambda events: progress.update(task, completed=events))
     finally:
-        store.close()
-    _show(verified)
+        close_all(stores)
+    for shard, fault in faults.items():
+        where = "" if len(stores) == 1 else f"in shard {shard} "
+        errors.print(f"[red bold]BROKEN[/] {where}{fault}", highlight=False, soft_wrap=True)
+    if faults:
+        raise SystemExit(1)
+    _show_checked(verified)
+    _show_ledger(verified)
 
 
-def _show(verified: Verified) -> None:
-    console = report_console()
-    table = Table(title="Checked, and found right", title_justify="left")
+def _verify_all(stores: Sequence[LmdbStore], progress: Callable[[int], None]) -> tuple[list[Verified], dict[int, str]]:
+    """What was verified, and by shard what is broken: of each shard its first fault, and the others are looked at.
+
+    `progress` is called with the number of events so far.
+    """
+    authorizations = Authorizations(stores[0].made.authorizations_after)
+    verified: list[Verified] = []
+    faults: dict[int, str] = {}
+    for shard, store in enumerate(stores):
+        advance = partial(_advance, progress, sum(found.events for found in verified))
+        slots = slots_of(shard, len(stores))
+        try:
+            found = verify_store(store, ACCOUNT, advance, shard=shard, slots=slots, authorizations=authorizations)
+        except JournalBrokenError as error:
+            faults[shard] = f"at {error}"
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            faults[shard] = f"snapshot, its row cannot be read: {error}"
+        else:
+            verified.append(found)
+    return verified, faults
+
+
+def _advance(progress: Callable[[int], None], before: int, position: int) -> None:
+    progress(before + position)
+
+
+def _show_checked(verified: Sequence[Verified]) -> None:
+    table = _one_shard(verified[0]) if len(verified) == 1 else _shard_by_shard(verified)
+    report_console().print(table)
+
+
+def _one_shard(verified: Verified) -> Table:
+    table = Table(title=FOUND_RIGHT, title_justify="left")
     table.add_column("checked")
     table.add_column("found", justify="right")
     for what, value in (
@@ -59,16 +97,56 @@ def _show(verified: Verified) -> None:
         ("accounts", f"{verified.actors:,}"),
         ("account snapshots equal to the replay", f"{verified.actor_snapshots:,}"),
         ("stored totals equal to the replay", f"{verified.total_snapshots:,}"),
-        ("head", f"{verified.head.position} {verified.head.hash.hex()[:16]}…"),
+        ("authorization numbers, each given once", f"{verified.authorizations:,}"),
+        ("head", _head(verified)),
         ("imbalance", yuan(verified.ledger.imbalance)),
     ):
         table.add_row(what, value)
-    console.print(table)
-    ledger = Table(title="Ledger accounts, yuan", title_justify="left")
-    ledger.add_column("account")
-    ledger.add_column("balance", justify="right")
-    for (name, number), balance in sorted(verified.ledger.balances.items()):
-        ledger.add_row(f"{name} {number}", yuan(balance))
-    ledger.add_section()
-    ledger.add_row("sum", yuan(sum(verified.ledger.balances.values())))
-    console.print(ledger)
+    return table
+
+
+def _shard_by_shard(verified: Sequence[Verified]) -> Table:
+    table = Table(
+        title=FOUND_RIGHT, title_justify="left", caption_justify="left",
+        caption="Each batch's hash follows from the one before; events were replayed, each in its account's chain; "
+        "accounts are in the shard of their slot; account snapshots and stored totals equal the replay; no "
+        "authorization number was given twice.",
+    )  # fmt: skip
+    for column in (
+        "shard", "batches", "events", "accounts", "account\nsnapshots", "stored\ntotals", "authorization\nnumbers",
+        "head", "imbalance",
+    ):  # fmt: skip
+        table.add_column(column, justify="right", no_wrap=True)
+    for shard, found in enumerate(verified):
+        table.add_row(str(shard), *_counts([found]), _head(found), yuan(found.ledger.imbalance))
+    table.add_section()
+    table.add_row("all", *_counts(verified), "", yuan(sum(found.ledger.imbalance for found in verified)))
+    return table
+
+
+def _counts(verified: Sequence[Verified]) -> list[str]:
+    counts = (
+        (found.batches, found.events, found.actors, found.actor_snapshots, found.total_snapshots, found.authorizations)
+        for found in verified
+    )
+    return [f"{sum(column):,}" for column in zip(*counts, strict=True)]
+
+
+def _head(verified: Verified) -> str:
+    position, digest = verified.head
+    return f"{position} {digest.hex()[:16]}…" if position else "0"
+
+
+def _show_ledger(verified: Sequence[Verified]) -> None:
+    """The ledger accounts over all shards."""
+    balances: Counter[LedgerAccount] = Counter()
+    for found in verified:
+        balances.update(found.ledger.balances)
+    table = Table(title="Ledger accounts, yuan", title_justify="left")
+    table.add_column("account")
+    table.add_column("balance", justify="right")
+    for (name, number), balance in sorted(balances.items()):
+        table.add_row(f"{name} {number}", yuan(balance))
+    table.add_section()
+    table.add_row("sum", yuan(sum(balances.values())))
+    report_console().print(table)

@@ -15,3 +15,4 @@ sys.path = [str(_HERE / "support"), *(entry for entry in sys.path if entry != st
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for longer runs than everyday ones."""
     parser.addoption("--crash-rounds", type=int, default=10, help="How often the crash test kills the switch.")
+    parser.addoption("--cluster-rounds", type=int, default=4, help="How often the cluster test kills a process.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -269,3 +271,18 @@ def test_foreign_file_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(StoreFormatError, match="not a usable LMDB environment"):
         LmdbStore.create(tmp_path)
     assert (tmp_path / "data.mdb").read_bytes() == b"something else" * 1_000
+
+
+def test_folder_that_cannot_be_made_leaves_nothing_half_made(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (PAGE_BYTES, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            LmdbStore.create(tmp_path / "data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not (tmp_path / "data" / "data.mdb").exists()
+    LmdbStore.create(tmp_path / "data")
+    LmdbStore.open(tmp_path / "data").close()

@@ -28,9 +28,11 @@ from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
 from actors.account.kind import ACCOUNT
 from actors.account.state import Account
+from actors.authorizations import Authorizations
 from actors.journal import Head, JournalBrokenError, seal_batch
 from actors.memory_store import MemoryStore
-from actors.placement import slot_of
+from actors.placement import SLOTS, shard_of, slot_of, slots_of
+from actors.recovery import recover
 from actors.shard import Shard
 from actors.snapshots import LedgerSnapshot
 from actors.store import Store
@@ -55,10 +57,10 @@ def checkpointed() -> MemoryStore:
     return store
 
 
-def fault(store: Store) -> JournalBrokenError:
+def fault(store: Store, **expected: Any) -> JournalBrokenError:
     """What verification finds."""
     with pytest.raises(JournalBrokenError) as raised:
-        verify(store, ACCOUNT)
+        verify(store, ACCOUNT, **expected)
     return raised.value
 
 
@@ -128,10 +130,23 @@ def test_actor_row_ahead_of_the_journal() -> None:
     assert fault(store).position == EVENTS + 1
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_actor_row_that_nobody_would_find(*, copied: bool) -> None:
+    store = checkpointed()
+    store._rows[b"a\x00\x00" + ALICE.encode()] = store._rows[ALICE_KEY] if copied else store._rows.pop(ALICE_KEY)
+    assert f"account {ALICE}: its snapshot has another's key" in fault(store).explanation
+
+
+def test_actor_rows_under_each_others_keys() -> None:
+    store, bob_key = checkpointed(), b"a" + slot_of(BOB).to_bytes(2, "big") + BOB.encode()
+    store._rows[ALICE_KEY], store._rows[bob_key] = store._rows[bob_key], store._rows[ALICE_KEY]
+    assert "another's key" in fault(store).explanation
+
+
 def test_actor_row_of_an_account_that_was_never_opened() -> None:
     store = checkpointed()
     ghost = Account("7", 3, 3, "", CardState.ACTIVE, 0, PersonClass.STUDENT, (5,), 0, 0)
-    store._rows[b"a\x00\x007"] = msgspec.msgpack.encode(ghost)
+    store._rows[b"a" + slot_of("7").to_bytes(2, "big") + b"7"] = msgspec.msgpack.encode(ghost)
     assert "account 7" in fault(store).explanation
 
 
@@ -263,3 +278,71 @@ def test_broken_hash_is_found_before_its_events_are_read() -> None:
     value = store._batches[2].value
     store._batches[2] = store._batches[2]._replace(value=bytes([value[0] ^ 1]) + value[1:])
     assert fault(store).position == 6
+
+
+# --- a shard among others ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shards", [2, 256, SLOTS])
+def test_account_in_another_shards_slots(shards: int) -> None:
+    home = shard_of(slot_of(ALICE), shards)
+    store = rejournaled([
+        Opened(number, 1, 0, card_of(number), CardState.ACTIVE, 20300731, PersonClass.STUDENT, (5,))
+        for number in (ALICE, foreign(home, shards))
+    ])  # fmt: skip
+    found = fault(store, slots=slots_of(home, shards))
+    assert found.position == 2
+    assert f"account {foreign(home, shards)}" in found.explanation
+    assert verify(store, ACCOUNT).actors == 2
+
+
+def foreign(home: int, shards: int) -> str:
+    """The first account number of another shard."""
+    return next(number for number in map(str, range(10_000)) if shard_of(slot_of(number), shards) != home)
+
+
+def test_accounts_in_the_shards_slots() -> None:
+    """Its first slot and its last belong to it."""
+    first, last = sorted(map(slot_of, (ALICE, BOB)))
+    assert verify(checkpointed(), ACCOUNT, slots=range(first, last + 1)).actors == 2
+    assert "its slot" in fault(checkpointed(), slots=range(first + 1, last + 1)).explanation
+    assert "its slot" in fault(checkpointed(), slots=range(first, last)).explanation
+
+
+def test_authorizations_are_counted() -> None:
+    """Two purchases, a top-up, a reversal, a purchase; a decline and a tombstone have none."""
+    assert verify(checkpointed(), ACCOUNT).authorizations == 5
+
+
+def test_authorizations_of_another_shard() -> None:
+    assert fault(checkpointed(), shard=1).position == 3
+
+
+def test_authorization_that_another_event_was_given() -> None:
+    found = fault(damaged_event(4, authorization=3 * SLOTS))
+    assert (found.position, found.explanation[:20]) == (4, "authorization number")
+
+
+def test_shard_after_a_reshard() -> None:
+    """Events that were carried over keep their numbers; those after them go on above all of them."""
+    store, after = MemoryStore(), 9
+    lunch(store)
+    carried_over = events_of(store)
+    resharded = rejournaled(carried_over)
+    shard = recover(resharded, ACCOUNT, 3, authorizations_after=after)
+    (answer,) = perform(shard, purchase(100, 100), moment=CALENDAR.moment(NOON_US + 2 * DAY_US))
+    assert answer.authorization == (EVENTS + 1 + after) * SLOTS + 3
+    assert verify(resharded, ACCOUNT, shard=3, authorizations=Authorizations(after)).authorizations == 6
+    assert fault(resharded, shard=3, authorizations=Authorizations(after - 6)).position == 4
+    assert fault(resharded, shard=3).position == 3
+
+
+def test_event_that_a_reshard_carried_over_into_two_shards() -> None:
+    authorizations = Authorizations(after=EVENTS)
+    store = MemoryStore()
+    lunch(store)
+    for shard in (0, 1):
+        twice = rejournaled(events_of(store))
+        if not shard:
+            verify(twice, ACCOUNT, shard=shard, authorizations=authorizations)
+    assert fault(twice, shard=1, authorizations=authorizations).position == 3

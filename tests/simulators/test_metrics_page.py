@@ -14,14 +14,15 @@ tapswitch_authorizations_total{service="purchase",code="00"} 12.0
 tapswitch_authorizations_total{code="51",service="purchase"} 3.0
 tapswitch_repeats_total 2.0
 # TYPE tapswitch_ledger_imbalance_minor_units gauge
-tapswitch_ledger_imbalance_minor_units -5.0
+tapswitch_ledger_imbalance_minor_units{shard="0"} 5.0
+tapswitch_ledger_imbalance_minor_units{shard="1"} -2.0
 """
 
 
 def test_parse():
     page = parse_page(PAGE)
     assert page.decisions == {("purchase", Code.APPROVED): 12, ("purchase", Code.INSUFFICIENT_FUNDS): 3}
-    assert page.imbalance == -5
+    assert page.imbalance == 7  # one shard never makes up for another
 
 
 def test_difference():

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
 from switch.command_line import tapswitch
+from switch.data_folder import create, shards_found
 
 READY = re.compile(r"ready terminals=127\.0\.0\.1:(\d+) http=127\.0\.0\.1:(\d+)\n")
 SECONDS_MAX = 60.0
@@ -36,9 +37,11 @@ def python(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def make_data(folder: Path, accounts: int = 20, balance: str = "100.00") -> Path:
-    """A data folder with accounts in it."""
+def make_data(folder: Path, accounts: int = 20, balance: str = "100.00", shards: int = 1) -> Path:
+    """A data folder with accounts in it; one that is there already keeps its shards."""
     data = folder / "data"
+    if not shards_found(data):
+        create(data, shards)
     result = command("import", "--data", data, write_accounts(folder / "accounts.csv", accounts, balance))
     assert result.exit_code == 0, result.output
     return data

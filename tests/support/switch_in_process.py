@@ -23,6 +23,7 @@ from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
 from switch.meters import Meters
 from switch.secrets_file import read_secrets
+from switch.shards import Shards
 from wire.messages import BalanceInquiry, Purchase, Reversal
 
 ACCOUNTS = 20
@@ -107,7 +108,7 @@ async def gateway_in_process(folder: Path, store: Store, **sessions: int) -> Asy
     campus = read_campus(campus_file)
     inside = EmbeddedInProcess(store, campus.policy, mailbox_max=campus.sessions.mailbox_max)
     keys = read_secrets(campus_file.with_name("secrets.toml"), campus.stations)
-    gateway = Gateway(campus, keys, inside.embedded, inside.clock, inside.meters, log_requests=False)
+    gateway = Gateway(campus, keys, Shards([inside.embedded]), inside.clock, inside.meters, log_requests=False)
     inside.gateway = gateway
     try:
         yield GatewayInProcess(inside, gateway, await gateway.listen("127.0.0.1", 0))

@@ -99,9 +99,9 @@ async def watched(switch: RunningSwitch, data: Path) -> AsyncIterator[Watch]:
         now = switch.samples()
         assert growth(page, now, REJECTED) == watch.rejected
         assert growth(page, now, REFUSALS) == watch.refusals
-        position = ("tapswitch_journal_position", ())
+        position = ("tapswitch_journal_position", (("shard", "0"),))
         assert now[position] - page[position] == watch.journaled
-        assert now["tapswitch_ledger_imbalance_minor_units", ()] == 0
+        assert now["tapswitch_ledger_imbalance_minor_units", (("shard", "0"),)] == 0
     verified = command("verify", "--data", data)
     assert verified.exit_code == 0, verified.output
 

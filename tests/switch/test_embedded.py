@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from time import monotonic
 from typing import Any
 
 import pytest
 from campus_folder import write_campus
 from controlled_store import ControlledStore
+from recorder import Recorder
 from switch_in_process import ALICE, BALANCE, EmbeddedInProcess, inquiry, purchase
 
 from actors.account.kind import ACCOUNT
@@ -18,35 +19,9 @@ from switch import clock as clock_module
 from switch import embedded as embedded_module
 from switch.campus import read_campus
 from switch.mailbox import Parcel
-from wire.codec import reply_decoder
 from wire.codes import Code, Reason
 
 LONG_AGO_S = 1_000
-
-
-class Recorder:
-    """A sender that keeps its answers, and counts those that came before anything was durable."""
-
-    def __init__(self) -> None:
-        self.answers: list[Any] = []
-        self.deliveries: list[int] = []
-        """How many answers each delivery had."""
-
-        self.on_answers: Callable[[], None] = lambda: None
-        self._came = asyncio.Event()
-
-    def deliver(self, parcel: Parcel, answers: Any) -> None:
-        self.on_answers()
-        self.answers += map(reply_decoder.decode_message, answers)
-        self.deliveries.append(len(answers))
-        self._came.set()
-
-    async def wait_for(self, count: int) -> list[Any]:
-        async with asyncio.timeout(20):
-            while len(self.answers) < count:
-                self._came.clear()
-                await self._came.wait()
-        return self.answers
 
 
 @pytest.fixture

@@ -40,13 +40,13 @@ async def test_a_full_store(tmp_path: Path):
                     break
             assert approved
             assert {(answer.code, answer.reason) for answer in refused} == {(Code.TRY_AGAIN, Reason.STORE_FULL)}
-            assert "full" in failed_checks(switch)["shard"]
+            assert "full" in failed_checks(switch)["shard-0"]
             assert switch.get("/healthz")[0] == 200
             found = switch.samples()
             assert found["tapswitch_commits_refused_total", ()] >= 1
             assert found["tapswitch_refusals_total", (("code", "91"), ("reason", "store-full"))] == len(refused)
-            assert found["tapswitch_journal_position", ()] == 20 + len(approved)
-            assert found["tapswitch_ledger_imbalance_minor_units", ()] == 0
+            assert found["tapswitch_journal_position", (("shard", "0"),)] == 20 + len(approved)
+            assert found["tapswitch_ledger_imbalance_minor_units", (("shard", "0"),)] == 0
             (answer,) = await client.ask(inquiry(1))
             assert answer.balances == (900_000 - len(approved),)
             assert command("verify", "--data", data).exit_code == 0

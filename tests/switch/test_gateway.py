@@ -118,7 +118,7 @@ async def test_many_in_flight_are_matched_by_terminal_and_stan(switch):
     assert by_code(answers) == {(Code.APPROVED, Reason.NONE): 256}
     assert keys(answers) == keys(asked)
     assert sorted(answer.balances[0] for answer in answers) == [BALANCE - 100 * n for n in range(256, 0, -1)]
-    assert switch.gateway.shard.shard.ledger.imbalance == 0
+    assert switch.inside.embedded.shard.ledger.imbalance == 0
 
 
 async def test_every_copy_gets_its_own_reply(switch, store):
@@ -135,7 +135,7 @@ async def test_every_copy_gets_its_own_reply(switch, store):
         assert await again.ask(purchase(1)) == [first]
         (different,) = await again.ask(purchase(1, amount=7))
         assert different.code is Code.DUPLICATE
-    assert switch.gateway.shard.shard.state(ALICE).purses == (BALANCE - 100,)
+    assert switch.inside.embedded.shard.state(ALICE).purses == (BALANCE - 100,)
 
 
 class LogLines:
@@ -230,7 +230,7 @@ async def test_a_station_speaks_for_its_own_terminals_only(switch):
     assert by_code(refused) == {(Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION): 4}
     assert keys(refused) == [(TILL, 3), (SOUTH_TILL, 1), (SOUTH_TILL, 4), (77_777_777, 2)]
     assert switch.inside.meters.refusals == {(63, "terminal-not-of-station"): 4}
-    assert SOUTH_TILL not in switch.gateway.shard.shard.terminals
+    assert SOUTH_TILL not in switch.inside.embedded.shard.terminals
 
 
 async def test_a_newer_session_replaces_the_older_of_its_station(switch, store):

@@ -33,8 +33,8 @@ async def switch(tmp_path, store) -> AsyncIterator[GatewayInProcess]:
 @asynccontextmanager
 async def pages(switch: GatewayInProcess, clock: Clock | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     clock = clock or switch.inside.clock
-    readiness = Readiness(switch.inside.embedded, switch.gateway, clock, Path.cwd())
-    registry = make_registry(switch.inside.meters, switch.inside.embedded, switch.gateway)
+    readiness = Readiness(switch.gateway.shards, switch.gateway, clock, Path.cwd())
+    registry = make_registry(switch.inside.meters, switch.gateway.shards, switch.gateway)
     server = HttpServer(readiness, registry, clock)
     host, port = await server.listen("127.0.0.1", 0)
     try:
@@ -56,7 +56,7 @@ async def test_ready(switch):
     assert body["ready"] is True
     assert body["simulated_clock"] is False
     assert 0 <= switch.inside.clock.now_us() - body["time_us"] < 60_000_000
-    assert {check["name"] for check in body["checks"]} == {"serving", "shard", "map", "disk", "open-files", "clock"}
+    assert {check["name"] for check in body["checks"]} == {"serving", "shard-0", "map-0", "disk", "open-files", "clock"}
     assert all(check["ok"] for check in body["checks"])
 
 
@@ -72,7 +72,7 @@ async def test_not_ready_says_why(switch, store):
         store.mend()
     assert body["ready"] is False
     (failed,) = [check for check in body["checks"] if not check["ok"]]
-    assert failed["name"] == "shard"
+    assert failed["name"] == "shard-0"
     assert "full" in failed["explanation"]
 
 
@@ -88,7 +88,7 @@ async def test_metrics(switch):
     async with pages(switch) as client, client.get("/metrics") as response:
         assert response.status == 200
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        assert samples(await response.text())["tapswitch_journal_position", ()] == 20
+        assert samples(await response.text())["tapswitch_journal_position", (("shard", "0"),)] == 20
 
 
 async def test_nothing_else(switch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,15 +12,18 @@ from running_switch import RunningSwitch, command, python
 
 from actors import opening
 from actors.account.kind import ACCOUNT
+from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
 from actors.opening import ACCOUNTS_PER_COMMIT
+from actors.placement import shard_of, slot_of
 from actors.recovery import recover
-from switch.data_folder import shard_folder
+from switch.data_folder import close_all, create, open_all, recover_shard, shard_folder, shards_found
 
 HEADER = "account,card,state,expires,class,balance\n"
 
 KILLED_AT_THE_THIRD_COMMIT = """
 import os, signal, sys
+from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
 from switch.command_line import main
 commit, left = LmdbStore.commit, [2]
@@ -44,16 +48,22 @@ def file(tmp_path) -> Path:
     return tmp_path / "accounts.csv"
 
 
-def balances(data: Path) -> dict[str, int]:
-    store = LmdbStore.open_read_only(shard_folder(data))
+def balances_by_shard(data: Path) -> list[dict[str, int]]:
+    stores = open_all(data, LmdbStore.open_read_only)
+    found = []
     try:
-        shard = recover(store, ACCOUNT)
-        events = [event for _, event in shard.journal.events(1)]
-        assert len({event.account for event in events}) == len(events)
-        assert shard.ledger.imbalance == 0
-        return {event.account: shard.state(event.account).purses[0] for event in events}
+        for shard in map(recover_shard, stores):
+            events = [event for _, event in shard.journal.events(1)]
+            assert len({event.account for event in events}) == len(events)
+            assert shard.ledger.imbalance == 0
+            found.append({event.account: shard.state(event.account).purses[0] for event in events})
     finally:
-        store.close()
+        close_all(stores)
+    return found
+
+
+def balances(data: Path) -> dict[str, int]:
+    return {account: balance for shard in balances_by_shard(data) for account, balance in shard.items()}
 
 
 def imported(data: Path, file: Path, *options: object) -> str:
@@ -181,3 +191,119 @@ def test_a_running_switch_keeps_it_out(tmp_path, data, file):
         assert "another process is writing to this data folder" in other.stderr
         assert switch.stop() == 0
     assert "1 accounts opened, 2 were open already" in imported(data, file)
+
+
+# --- several shards ---------------------------------------------------------------------------------------------------
+
+SHARDS = 3
+
+
+@pytest.fixture
+def sharded(data: Path) -> Path:
+    create(data, SHARDS)
+    return data
+
+
+def numbers(count: int) -> list[str]:
+    """Account numbers that every shard has some of."""
+    return [str(1_000_000 + 37 * place) for place in range(count)]
+
+
+def write_numbers(file: Path, accounts: list[str], balance: str = "100.00") -> Path:
+    file.write_text(HEADER + "".join(account_row(number, balance) for number in accounts))
+    return file
+
+
+def of_shard(accounts: list[str], shard: int) -> list[str]:
+    return [number for number in accounts if shard_of(slot_of(number), SHARDS) == shard]
+
+
+def test_a_new_folder_has_one_shard(data, file):
+    imported(data, write_numbers(file, numbers(60)))
+    assert shards_found(data) == [0]
+
+
+def test_each_account_is_opened_in_the_shard_of_its_slot(sharded, file):
+    accounts = numbers(60)
+    assert "60 accounts opened, 0 were open already" in imported(sharded, write_numbers(file, accounts))
+    assert [sorted(found) for found in balances_by_shard(sharded)] == [
+        of_shard(accounts, shard) for shard in range(SHARDS)
+    ]
+    assert all(balances_by_shard(sharded))
+    assert set(balances(sharded).values()) == {10_000}
+
+
+def test_run_again_over_shards(sharded, file):
+    imported(sharded, write_numbers(file, numbers(60)))
+    assert "20 accounts opened, 60 were open already" in imported(sharded, write_numbers(file, numbers(80)))
+    assert len(balances(sharded)) == 80
+
+
+def test_conflicts_of_all_shards_are_found_before_anything_is_written(sharded, file):
+    accounts = numbers(60)
+    known = [of_shard(accounts, shard)[0] for shard in range(SHARDS)]
+    imported(sharded, write_numbers(file, known))
+    others = [number for number in accounts if number not in known]
+    file.write_text(HEADER + "".join(map(account_row, others)) + "".join(account_row(n, "1.00") for n in known[1:]))
+    result = command("import", "--data", sharded, file)
+    assert result.exit_code == 2
+    for line, number in enumerate(known[1:], start=2 + len(others)):
+        assert f"line {line}: account {number} exists already" in result.output
+    assert "nothing was imported" in result.output
+    assert set(balances(sharded)) == set(known)
+
+
+def test_killed_between_shards_it_is_finished_by_a_second_run(sharded, file):
+    """The third commit is after that of the first shard's accounts, and that of their snapshots."""
+    accounts = numbers(60)
+    write_numbers(file, accounts)
+    killed = python("-c", KILLED_AT_THE_THIRD_COMMIT, "import", "--data", sharded, file)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    first = of_shard(accounts, 0)
+    assert [sorted(found) for found in balances_by_shard(sharded)] == [first, [], []]
+    assert command("verify", "--data", sharded).exit_code == 0
+    again = imported(sharded, file)
+    assert f"{60 - len(first)} accounts opened, {len(first)} were open already" in again
+    assert sorted(balances(sharded)) == accounts
+
+
+@pytest.mark.parametrize("locked", range(SHARDS))
+def test_one_locked_shard_refuses_all(sharded, file, locked):
+    write_numbers(file, numbers(60))
+    writer = LmdbStore.open(shard_folder(sharded, locked))
+    result = command("import", "--data", sharded, file)
+    writer.close()
+    assert result.exit_code == 2
+    assert f"shard-{locked:04}: another process is writing to this data folder" in result.output
+    assert balances(sharded) == {}
+
+
+@pytest.mark.parametrize("missing", range(SHARDS))
+def test_a_missing_shard_is_not_made_anew(sharded, file, missing):
+    imported(sharded, write_numbers(file, numbers(60)))
+    shutil.rmtree(shard_folder(sharded, missing))
+    result = command("import", "--data", sharded, file)
+    assert result.exit_code == 2
+    assert f"shard-{missing:04} is missing" in result.output
+    assert not shard_folder(sharded, missing).exists()
+
+
+def test_a_shard_that_is_damaged_is_named(sharded, file):
+    imported(sharded, write_numbers(file, numbers(60)))
+    store = LmdbStore.open(shard_folder(sharded, 1))
+    store.commit(None, [(b"l", b"\xc1")])
+    store.close()
+    before = accounts_of(sharded, 0)
+    result = command("import", "--data", sharded, write_numbers(file, numbers(80)))
+    assert result.exit_code == 2
+    assert "shard-0001: a snapshot cannot be read" in result.output
+    assert accounts_of(sharded, 0) == before
+
+
+def accounts_of(data: Path, shard: int) -> list[str]:
+    """The accounts that a shard's journal opens."""
+    store = LmdbStore.open_read_only(shard_folder(data, shard))
+    try:
+        return [event.account for _, event in Journal(store, ACCOUNT.event_type).events(1)]
+    finally:
+        store.close()

@@ -3,13 +3,17 @@ import stat
 import pytest
 from click.testing import CliRunner
 
+from actors import lmdb_store
 from actors.account.card import CardState
+from actors.lmdb_store import LmdbStore
+from actors.store import StoreFormatError
 from switch.accounts_file import read_accounts
 from switch.campus import read_campus
+from switch.data_folder import SHARDS_MAX, close_all, open_all
 from switch.init_command import init, write_example
 from switch.secrets_file import marked_stations, read_secrets
 
-NAMES = ["accounts.csv", "campus.toml", "secrets.toml"]
+NAMES = ["accounts.csv", "campus.toml", "data", "secrets.toml"]
 
 
 def names(folder):
@@ -43,6 +47,25 @@ def test_init_says_what_to_run_next(tmp_path):
     assert "20260001" in {row.account for row in rows}
 
 
+@pytest.mark.parametrize(("options", "shards"), [([], 1), (["--shards", "1"], 1), (["--shards", "5"], 5)], ids=str)
+def test_the_data_folder_is_empty_and_has_its_shards(tmp_path, options, shards):
+    done = CliRunner().invoke(init, [*options, str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert f"Made {tmp_path}/data, an empty data folder of {shards} shard" in done.output
+    stores = open_all(tmp_path / "data")
+    assert [store.made.shards for store in stores] == [shards] * shards
+    assert [store.last_batch() for store in stores] == [None] * shards
+    close_all(stores)
+
+
+@pytest.mark.parametrize("shards", ["0", "-1", str(SHARDS_MAX + 1), "two"])
+def test_a_number_of_shards_that_cannot_be(tmp_path, shards):
+    refused = CliRunner().invoke(init, ["--shards", shards, str(tmp_path / "new")])
+    assert refused.exit_code == 2
+    assert "--shards" in refused.output
+    assert not (tmp_path / "new").exists()
+
+
 def test_each_campus_has_keys_of_its_own(tmp_path):
     found = []
     for name in ("a", "b"):
@@ -65,10 +88,38 @@ def test_init_replaces_nothing_and_then_writes_nothing(tmp_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_appears_meanwhile_is_kept_and_the_others_are_taken_back(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(FileExistsError):
-        write_example(tmp_path)
+    with pytest.raises(OSError, match=name):
+        write_example(tmp_path, 2)
     assert names(tmp_path) == [name]
     assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_data_folder_that_appears_meanwhile_is_kept(tmp_path):
+    (tmp_path / "other").mkdir()
+    write_example(tmp_path / "other", 3)
+    (tmp_path / "other" / "data").rename(tmp_path / "data")
+    with pytest.raises(OSError, match="data"):
+        write_example(tmp_path, 2)
+    assert names(tmp_path) == ["data", "other"]
+    assert len(list((tmp_path / "data").iterdir())) == 3
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), StoreFormatError("no"), KeyboardInterrupt()])
+def test_interrupted_between_two_shards_nothing_is_left(tmp_path, monkeypatch, error):
+    create = LmdbStore.create
+
+    def failing(folder, made):
+        if made.shard == 2:
+            raise error
+        create(folder, made)
+
+    monkeypatch.setattr(lmdb_store.LmdbStore, "create", failing)
+    refused = CliRunner().invoke(init, ["--shards", "4", str(tmp_path)])
+    assert refused.exit_code != 0
+    assert names(tmp_path) == []
+    if not isinstance(error, KeyboardInterrupt):
+        assert refused.exit_code == 2
+        assert str(error.args[-1]) in refused.output
 
 
 def test_init_refuses_a_dangling_link(tmp_path):

@@ -23,7 +23,7 @@ from switch.readiness import (
     Readiness,
 )
 
-NAMES = ["serving", "shard", "map", "disk", "open-files", "clock"]
+NAMES = ["serving", "shard-0", "map-0", "disk", "open-files", "clock"]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def switch(tmp_path, store) -> AsyncIterator[GatewayInProcess]:
 
 
 def checks(switch: GatewayInProcess, clock: Clock | None = None) -> dict[str, Check]:
-    found = Readiness(switch.inside.embedded, switch.gateway, clock or switch.inside.clock, Path.cwd()).checks()
+    found = Readiness(switch.gateway.shards, switch.gateway, clock or switch.inside.clock, Path.cwd()).checks()
     assert [check.name for check in found] == NAMES
     assert all(check.explanation for check in found)
     return {check.name: check for check in found}
@@ -50,7 +50,7 @@ def not_ok(switch: GatewayInProcess, clock: Clock | None = None) -> list[str]:
 
 async def test_ready(switch):
     assert not_ok(switch) == []
-    assert checks(switch)["shard"].explanation == "journal at position 20"
+    assert checks(switch)["shard-0"].explanation == "journal at position 20"
     async with StationClient(switch.address):
         assert checks(switch)["serving"].explanation == "1 connections"
 
@@ -65,8 +65,8 @@ async def test_a_full_store_until_a_commit_succeeds(switch, store):
     async with StationClient(switch.address) as client:
         store.refuse()
         await client.ask(purchase(1))
-        assert not_ok(switch) == ["shard"]
-        assert "full" in checks(switch)["shard"].explanation
+        assert not_ok(switch) == ["shard-0"]
+        assert "full" in checks(switch)["shard-0"].explanation
         store.mend()
         await client.ask(purchase(1))
         assert not_ok(switch) == []
@@ -78,7 +78,7 @@ async def test_a_full_store_until_a_commit_succeeds(switch, store):
 async def test_the_map(switch, store, used, ok, hint):
     limit = 100 * 2**20
     store.usage = lambda: Usage(int(used * limit), limit)
-    check = checks(switch)["map"]
+    check = checks(switch)["map-0"]
     assert check.ok is ok
     assert ("make room" in check.explanation) is hint
     assert check.warning is hint

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,14 +13,16 @@ import lmdb
 import msgspec
 import pytest
 import structlog
-from campus_folder import KEYS, NORTH, write_campus, write_secrets
+from campus_folder import KEYS, NORTH, account_number, write_campus, write_secrets
 from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
 from switch_in_process import purchase
 
 from actors.lmdb_store import FORMAT, Made
-from switch.data_folder import shard_folder
+from actors.placement import SLOTS
+from switch.data_folder import create, shard_folder
 from switch.secrets_file import MARKER
+from wire.codes import Code
 
 LOOPBACK = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
 EVERYWHERE = ("--listen", "0.0.0.0:0", "--http", "127.0.0.1:0")
@@ -177,10 +181,44 @@ async def test_it_serves_and_stops(tmp_path, campus):
         async with StationClient(switch.address) as client:
             (answer,) = await client.ask(purchase(1))
             assert answer.authorization
-            assert switch.samples()["tapswitch_journal_position", ()] == 21
+            assert switch.samples()["tapswitch_journal_position", (("shard", "0"),)] == 21
             switch.process.terminate()
             assert [type(message).__name__ for message in await client.until_closed()] == ["SignedOff"]
         assert switch.wait() == 0
         assert [line["event"] for line in switch.logged("stopping")] == ["stopping"]
         (stopped,) = switch.logged("stopped")
         assert stopped["position"] == 21
+
+
+async def test_several_shards_in_one_process(tmp_path, campus):
+    shards, accounts = 3, 40
+    create(tmp_path / "data", shards)
+    data = make_data(tmp_path, accounts)
+    with RunningSwitch(data, campus) as switch:
+        async with StationClient(switch.address) as client:
+            answers = await client.ask(
+                *(purchase(stan, account=account_number(stan)) for stan in range(1, accounts + 1)),
+                purchase(99, account="0"),
+            )
+        assert Counter(answer.code for answer in answers) == {Code.APPROVED: accounts, Code.NO_SUCH_ACCOUNT: 1}
+        authorizations = [answer.authorization for answer in answers if answer.authorization]
+        assert len(set(authorizations)) == accounts
+        assert {number % SLOTS for number in authorizations} == set(range(shards))
+        found = switch.samples()
+        positions = [found["tapswitch_journal_position", (("shard", str(shard)),)] for shard in range(shards)]
+        assert sum(positions) == 2 * accounts
+        assert all(position > 0 for position in positions)
+        switch.process.terminate()
+        assert switch.wait() == 0
+        assert sorted(line["shard"] for line in switch.logged("stopped")) == [0, 1, 2]
+    assert command("verify", "--data", data).exit_code == 0
+
+
+def test_a_shard_of_another_folder_is_refused(tmp_path, campus):
+    for name in ("data", "other"):
+        create(tmp_path / name, 2)
+    shutil.rmtree(shard_folder(tmp_path / "data", 1))
+    shutil.copytree(shard_folder(tmp_path / "other", 1), shard_folder(tmp_path / "data", 1))
+    result = command("serve", "--data", tmp_path / "data", "--campus", campus, *LOOPBACK)
+    assert result.exit_code == 2
+    assert "shard 1 of 2 of another data folder" in result.output

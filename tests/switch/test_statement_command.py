@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import lmdb
@@ -13,6 +14,7 @@ from station_client import StationClient
 from switch_in_process import ALICE, purchase, reversal
 
 from actors.journal import HASH_BYTES
+from actors.placement import shard_of, slot_of
 from switch.campus import read_campus
 from switch.data_folder import shard_folder
 
@@ -62,6 +64,34 @@ def test_an_unknown_account(data, account):
     result = command("statement", "--data", data, account)
     assert result.exit_code == 2
     assert f"no account {account}" in result.output
+
+
+def test_an_account_that_is_no_text(data):
+    result = command("statement", "--data", data, "2026\udcff")
+    assert result.exit_code == 2
+    assert "no account '2026\\udcff'" in result.output
+
+
+@pytest.mark.parametrize("shards", [2, 5])
+def test_an_account_is_found_in_its_shard(tmp_path, shards):
+    data = make_data(tmp_path, 40, shards=shards)
+    found = {}
+    for place in range(1, 41):
+        ((position, *opening),) = lines(data, account_number(place))
+        assert opening == ["opening", "00", "", "100.00", "100.00", "0", "0"]
+        found[account_number(place)] = int(position)
+    for shard in range(shards):
+        own = sorted(found[number] for number in found if shard_of(slot_of(number), shards) == shard)
+        assert own == list(range(1, len(own) + 1))
+    assert command("statement", "--data", data, account_number(41)).exit_code == 2
+
+
+def test_a_missing_shard(tmp_path):
+    data = make_data(tmp_path, shards=2)
+    shutil.rmtree(shard_folder(data, 1))
+    result = command("statement", "--data", data, ALICE)
+    assert result.exit_code == 2
+    assert "shard-0001 is missing" in result.output
 
 
 def test_a_count_that_is_none(data):

@@ -1,0 +1,121 @@
+"""Shards and gateways as Ray actors. The only module that knows Ray.
+
+An actor is a plain class in a process of its own. Ray starts it again whenever it ends, for ever (`max_restarts`), and
+never repeats a call by itself (`max_task_retries=0`): who calls knows which of its calls may be repeated. There are no
+concurrency groups: each would have an event loop and a thread of its own, and everything here lives on one loop. Calls
+only fill a mailbox and wait, so a probe is answered between two turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
+
+from switch.gateway_process import GatewayProcess, GatewayStatus
+from switch.process_settings import ProcessSettings
+from switch.remote_shard import ShardUnreachableError
+from switch.shard_process import ShardProcess, ShardStatus
+
+# Ray would end the process that uses most memory when little is left: that is a shard.
+os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+NAMESPACE: Final = "tapswitch"
+OBJECT_STORE_BYTES: Final = 100 << 20
+"""Calls travel inline; nothing is meant to lie in the store."""
+
+CALLS_MAX: Final = 1_000
+PROBE_SECONDS_MAX: Final = 1.0
+STOP_SECONDS_MAX: Final = 8.0
+
+Answer = TypeVar("Answer")
+
+
+class ClusterError(Exception):
+    """Ray could not be started or joined; the text says why and what to do."""
+
+
+class RayCall:
+    """A shard's `answer`, as a gateway calls it."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def __call__(self, batch: bytes) -> bytes:
+        """Raises ShardUnreachableError if the call failed, whether or not the shard got it."""
+        try:
+            answered: bytes = await self._actor.answer.remote(batch)
+        except RayTaskError:
+            raise  # the shard's own code failed: asking again would only fail again
+        except RayError as error:
+            raise ShardUnreachableError(str(error).partition("\n")[0]) from error
+        return answered
+
+
+class RayCluster:
+    """A switch's actors on a Ray of its own on this machine."""
+
+    def __init__(self, settings: ProcessSettings, shards: int, gateways: int) -> None:
+        """Start Ray and all actors. Raises ClusterError."""
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        try:
+            context: Any = ray.init(
+                include_dashboard=False, namespace=NAMESPACE, object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False, configure_logging=False,
+            )  # fmt: skip
+        except (RayError, OSError, RuntimeError, ValueError) as error:
+            raise ClusterError(f"Ray cannot start on this machine: {error}") from error
+        self.log_folder = f"{context.address_info['session_dir']}/logs"
+        """What the processes write."""
+
+        self.shards = [_actor(ShardProcess, f"shard-{number}", settings, number, shards) for number in range(shards)]
+        calls = [RayCall(actor) for actor in self.shards]
+        self.gateways = [
+            _actor(GatewayProcess, f"gateway-{number}", settings, number, calls) for number in range(gateways)
+        ]
+
+    async def shard_statuses(self) -> list[ShardStatus | None]:
+        """Each shard's status; None for one that does not answer."""
+        statuses: list[ShardStatus | None] = await asyncio.gather(*map(_status, self.shards))
+        return statuses
+
+    async def gateway_statuses(self) -> list[GatewayStatus | None]:
+        """Each gateway's status; None for one that does not answer."""
+        statuses: list[GatewayStatus | None] = await asyncio.gather(*map(_status, self.gateways))
+        return statuses
+
+    async def stop(self) -> None:
+        """Gateways first, so that what is in flight is answered; then shards, which write their snapshots; then Ray."""
+        for actors in (self.gateways, self.shards):
+            await asyncio.gather(*(_within(STOP_SECONDS_MAX, actor.stop.remote()) for actor in actors))
+        await asyncio.to_thread(ray.shutdown)
+
+
+def _actor(process: type, name: str, *arguments: Any) -> Any:
+    options: Any = {
+        "num_cpus": 0,
+        "max_restarts": -1,
+        "max_task_retries": 0,
+        "max_concurrency": CALLS_MAX,
+    }
+    return ray.remote(**options)(process).options(name=name).remote(*arguments)
+
+
+async def _status(actor: Any) -> Any:
+    return await _within(PROBE_SECONDS_MAX, actor.status.remote())
+
+
+async def _within(seconds: float, answer: Awaitable[Answer]) -> Answer | None:
+    """The answer, or None if the actor is gone or does not answer in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except (RayActorError, TimeoutError):
+        return None

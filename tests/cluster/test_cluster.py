@@ -1,0 +1,202 @@
+"""The switch on Ray, as processes: it answers, heals whatever is killed, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+import pytest
+from campus_folder import account_number, write_campus
+from crowd import Crowd
+from running_switch import RunningSwitch, command, make_data
+from station_client import StationClient
+from switch_in_process import purchase
+
+from actors.account.kind import ACCOUNT
+from actors.journal import Journal
+from actors.lmdb_store import LmdbStore
+from simulators import station
+from switch.data_folder import close_all, open_all, shard_folder
+from wire.codes import Code
+
+pytestmark = pytest.mark.ray
+
+ACCOUNTS = 200
+SHARDS = 2
+CLUSTER = ("--cluster", "local", "--gateways", 2, "--shards", SHARDS)
+WAIT_S_MAX = 60.0
+ANSWERS_BETWEEN_KILLS = 300
+
+
+@pytest.fixture(autouse=True)
+def quick_reconnects(monkeypatch):
+    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
+
+
+@pytest.fixture
+def campus(tmp_path) -> Path:
+    return write_campus(tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return make_data(tmp_path, ACCOUNTS, shards=SHARDS)
+
+
+@pytest.fixture
+async def crowd(campus, data, tmp_path) -> AsyncIterator[Crowd]:
+    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
+    made.connect()
+    yield made
+    await made.disconnect()
+
+
+def status(switch: RunningSwitch) -> dict[str, Any]:
+    """What /status.json says."""
+    return json.loads(switch.get("/status.json")[1])
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """The first true value of a condition that asks another process."""
+    async with asyncio.timeout(WAIT_S_MAX):
+        while not (value := await asyncio.to_thread(condition)):  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.02)
+        return value
+
+
+def processes(switch: RunningSwitch) -> dict[str, int]:
+    """Process numbers by name."""
+    found = status(switch)
+    return {f"shard-{shard['shard']}": shard["pid"] for shard in found["shards"]} | {
+        f"gateway-{gateway['gateway']}": gateway["pid"] for gateway in found["gateways"]
+    }
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process that this one started, and those they started."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = [pid]
+    for ancestor in found:
+        found += [child for child, parent in parents.items() if parent == ancestor]
+    return found[1:]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def journaled(data: Path) -> list[Any]:
+    """Every event of a terminal, of all shards."""
+    stores = open_all(data, LmdbStore.open_read_only)
+    try:
+        events = [event for store in stores for _, event in Journal(store, ACCOUNT.event_type).events(1)]
+    finally:
+        close_all(stores)
+    return [event for event in events if hasattr(event, "stan")]
+
+
+def check(crowd: Crowd, data: Path) -> None:
+    """Nothing lost, nothing doubled, by three witnesses: the auditor, the journals, and their own check."""
+    assert not crowd.auditor.findings
+    events = journaled(data)
+    # A STAN is its terminal's own: on another account, and so perhaps in another shard, it is another transaction.
+    decided = Counter((event.terminal, event.stan, event.account) for event in events)
+    assert not [key for key, times in decided.items() if times > 1]
+    effects = {(event.terminal, event.stan): event.authorization for event in events if hasattr(event, "authorization")}
+    acknowledged = {key: answer.authorization for key, answer in crowd.answered.items() if answer.authorization}
+    assert not acknowledged.items() - effects.items()
+    verified = command("verify", "--data", data)
+    assert verified.exit_code == 0, verified.output
+
+
+async def test_every_gateway_serves_every_account_and_nothing_is_left_behind(campus, data):
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        assert switch.get("/readyz")[0] == 200
+        served: set[int] = set()
+        while len(served) < 2:
+            async with StationClient(switch.address) as client:
+                stan = 1 + len(served) * ACCOUNTS
+                answers = await client.ask(
+                    *(purchase(stan + n, 1, account=account_number(n)) for n in range(1, ACCOUNTS))
+                )
+                assert {answer.code for answer in answers} == {Code.APPROVED}
+                busy = await until(lambda: [g["gateway"] for g in status(switch)["gateways"] if g["connections"]])
+                served |= set(busy)
+        started = descendants(switch.process.pid)
+        assert len(started) > SHARDS + 2
+        began = monotonic()
+        assert await asyncio.to_thread(switch.stop) == 0
+        assert monotonic() - began < WAIT_S_MAX
+        await until(lambda: not [pid for pid in started if is_alive(pid)])
+    assert command("verify", "--data", data).exit_code == 0
+
+
+async def test_whatever_is_killed_comes_back_and_no_answer_is_wrong(pytestconfig, campus, data, crowd):
+    random = Random(7)
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        crowd.address.now = switch.address
+        crowd.begin()
+        killed: Counter[str] = Counter()
+        for _ in range(pytestconfig.getoption("--cluster-rounds")):
+            enough = asyncio.Event()
+            crowd.after_answers(random.randint(1, ANSWERS_BETWEEN_KILLS), enough.set)
+            async with asyncio.timeout(WAIT_S_MAX):
+                await enough.wait()
+            before = await asyncio.to_thread(processes, switch)
+            name = random.choice(sorted(before))
+            os.kill(before[name], signal.SIGKILL)
+            killed[name] += 1
+            await until(lambda name=name, pid=before[name]: processes(switch)[name] not in {0, pid})
+            await until(lambda: switch.get("/readyz")[0] == 200)
+        await crowd.settle()
+        await crowd.audit()
+        found = status(switch)
+        assert found["restarts"] == dict(killed)
+        assert [shard["imbalance"] for shard in found["shards"]] == [0] * SHARDS
+        assert await asyncio.to_thread(switch.stop) == 0
+    check(crowd, data)
+
+
+async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        second = await asyncio.to_thread(
+            command, "serve", "--data", data, "--campus", campus, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"
+        )
+        assert second.exit_code == 2
+        assert "another process is writing to this data folder" in second.output
+        assert await asyncio.to_thread(switch.stop) == 0
+    held = LmdbStore.open(shard_folder(data, 1))
+    waiting = asyncio.create_task(asyncio.to_thread(RunningSwitch, data, campus, *CLUSTER))
+    try:
+        done, _ = await asyncio.wait([waiting], timeout=10)
+        assert not done, "ready without its data"
+    finally:
+        held.close()
+    switch = await waiting
+    try:
+        found = status(switch)
+        assert (found["restarts"], [shard["problem"] for shard in found["shards"]]) == ({}, [None] * SHARDS)
+        async with StationClient(switch.address) as client:
+            (answer,) = await client.ask(purchase(1))
+            assert answer.code is Code.APPROVED
+        assert await asyncio.to_thread(switch.stop) == 0
+    finally:
+        switch.kill()
