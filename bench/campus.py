@@ -10,6 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from switch.data_folder import create
+
 CONCENTRATORS: Final = 64
 TERMINALS_PER_CONCENTRATOR: Final = 64
 LONE_TERMINALS: Final = 1_000
@@ -62,8 +64,12 @@ class BenchCampus(Struct, frozen=True):
 
     @property
     def data(self) -> Path:
-        """The data folder."""
+        """The embedded switch's data folder."""
         return self.folder / "data"
+
+    def cluster_data(self, shards: int) -> Path:
+        """The data folder of a cluster with so many shards: a shard has one owner."""
+        return self.folder / f"cluster-{shards}"
 
 
 def account_number(index: int) -> str:
@@ -87,12 +93,18 @@ def write_campus(folder: Path) -> BenchCampus:
     campus = BenchCampus(folder, concentrators, lone)
     _write_toml(campus)
     _write_accounts(folder / "accounts.csv")
+    import_accounts(campus, campus.data, 1)
+    return campus
+
+
+def import_accounts(campus: BenchCampus, data: Path, shards: int) -> None:
+    """Make a data folder of so many shards with all accounts."""
+    create(data, shards)
     subprocess.run(
-        [sys.executable, "-m", "switch.command_line", "import", "--data", campus.data, folder / "accounts.csv"],
+        [sys.executable, "-m", "switch.command_line", "import", "--data", data, campus.folder / "accounts.csv"],
         check=True,
         capture_output=True,
     )
-    return campus
 
 
 def _station(name: str, first: int, count: int) -> Station:

@@ -1,8 +1,8 @@
 """`python -m bench.capacity --json FILE`: durable, encrypted purchases a second, side by side with a bare echo.
 
 One run measures in turn, three times over: (c) the echo server, (b) 1,000 terminals with one request in flight each,
-and (a) 64 concentrators with 64 each. What is measured has one core, its load the other. CPU is that of the whole
-process.
+and (a) 64 concentrators with 64 each; with `--cluster`, (a) also of a switch on Ray, with one gateway. What is measured
+has one core, its load the other. CPU is that of the whole process, and of every process that it started.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import re
 import resource
 import statistics
 import tempfile
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from time import monotonic, process_time
@@ -28,9 +30,10 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from bench.campus import BenchCampus, Station, write_campus
+from bench.campus import BenchCampus, Station, import_accounts, write_campus
 from bench.load import Client, EchoClient
 from bench.processes import Measured, cores, running
+from switch.data_folder import SHARDS_MAX
 
 REPEATS: Final = 3
 APPROVED_SHARE_MIN: Final = 0.999
@@ -95,41 +98,72 @@ async def _settled(answers: Counter[int]) -> None:
 def _lag(target: Measured) -> int:
     if target.http is None:
         return 0
-    host, port = target.http
-    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as page:
-        found: list[bytes] = re.findall(rb"^tapswitch_snapshot_lag_events\{\S+ (\S+)$", page.read(), re.MULTILINE)
+    metrics = _page(target.http, "/metrics")
+    if metrics is not None:
+        found = [
+            int(float(lag)) for lag in re.findall(rb"^tapswitch_snapshot_lag_events\{\S+ (\S+)$", metrics, re.MULTILINE)
+        ]
+    else:
+        status = _page(target.http, "/status.json")
+        found = [shard["snapshot_lag"] for shard in msgspec.json.decode(status or b"{}")["shards"]]
     assert found, "the switch shows its snapshot lag"
-    return sum(int(float(lag)) for lag in found)
+    return sum(found)
+
+
+def _page(http: tuple[str, int], path: str) -> bytes | None:
+    """A page of the switch; None if it has no such page."""
+    host, port = http
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10) as page:
+            content: bytes = page.read()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return None
+    return content
 
 
 def _clients(stations: Sequence[Station]) -> list[Callable[[Counter[int]], Any]]:
     return [partial(Client, station, seed) for seed, station in enumerate(stations)]
 
 
-def measure_all(campus: BenchCampus, seconds: float, repeats: int) -> dict[str, list[Figure]]:
-    """The figures of every repeat, by load."""
+def measure_all(
+    campus: BenchCampus, seconds: float, repeats: int, cluster_shards: Sequence[int] = ()
+) -> dict[str, list[Figure]]:
+    """The figures of every repeat, by load; of a cluster with N shards as `cluster_N`."""
     server_core, load_core = cores()
     os.sched_setaffinity(0, {load_core})
-    figures: dict[str, list[Figure]] = {"echo": [], "terminals": [], "concentrators": []}
-    serve = [
-        "-m", "switch.command_line", "serve", "--data", str(campus.data), "--campus", str(campus.campus_file),
-        "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log-level", "warning",
-    ]  # fmt: skip
-    with (
-        running(["-m", "bench.echo"], server_core, campus.folder / "echo.log") as echo,
-        running(serve, server_core, campus.folder / "switch.log") as switch,
-    ):
-        warm_up_min = int(SNAPSHOT_LAG_EVENTS * 1.2)
+    loads: list[tuple[str, Measured, Sequence[Callable[[Counter[int]], Any]]]] = []
+    figures: dict[str, list[Figure]] = {}
+    with ExitStack() as stack:
+
+        def start(name: str, *arguments: str) -> Measured:
+            return stack.enter_context(running([*arguments], server_core, campus.folder / f"{name}.log"))
+
+        echo = start("echo", "-m", "bench.echo")
+        switch = start("switch", *_serve(campus, campus.data))
+        loads += [("echo", echo, [EchoClient] * len(campus.lone)), ("terminals", switch, _clients(campus.lone)),
+                  ("concentrators", switch, _clients(campus.concentrators))]  # fmt: skip
+        for shards in cluster_shards:
+            data = campus.cluster_data(shards)
+            import_accounts(campus, data, shards)
+            cluster = start(f"cluster-{shards}", *_serve(campus, data), "--cluster", "local")
+            loads.append((f"cluster_{shards}", cluster, _clients(campus.concentrators)))
+        warm: set[Measured] = {echo}
         for _ in range(repeats):
-            loads = (
-                ("echo", echo, [EchoClient] * len(campus.lone), 0),
-                ("terminals", switch, _clients(campus.lone), warm_up_min),
-                ("concentrators", switch, _clients(campus.concentrators), 0),
-            )
-            for name, target, clients, minimum in loads:
-                figures[name].append(uvloop.run(measure(target, clients, seconds, 1.0, minimum)))
-            warm_up_min = 0
+            for name, target, clients in loads:
+                warm_up_min = 0 if target in warm else int(SNAPSHOT_LAG_EVENTS * 1.2)
+                warm.add(target)
+                figure = uvloop.run(measure(target, clients, seconds, 1.0, warm_up_min))
+                figures.setdefault(name, []).append(figure)
     return figures
+
+
+def _serve(campus: BenchCampus, data: Path) -> list[str]:
+    return [
+        "-m", "switch.command_line", "serve", "--data", str(data),
+        "--campus", str(campus.campus_file), "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
+        "--log-level", "warning",
+    ]  # fmt: skip
 
 
 def summarise(figures: dict[str, list[Figure]]) -> dict[str, Any]:
@@ -150,9 +184,30 @@ def summarise(figures: dict[str, list[Figure]]) -> dict[str, Any]:
                 figure.lag_end > 1.1 * max(figure.lag_start, SNAPSHOT_LAG_EVENTS) for figure in measured
             )
     ratios = [ours.cpu_us / bare.cpu_us for ours, bare in zip(figures["terminals"], figures["echo"], strict=True)]
+    clusters = [name for name in figures if name.startswith("cluster_")]
+    for name in clusters:
+        summary |= _beside_embedded(name, name, figures)
+    if clusters:
+        summary |= _beside_embedded("cluster", clusters[0], figures)
     summary["terminals_cpu_over_echo"] = round(statistics.median(ratios), 3)
     summary["terminals_cpu_over_echo_spread"] = [round(min(ratios), 3), round(max(ratios), 3)]
     return summary
+
+
+def _beside_embedded(key: str, name: str, figures: dict[str, list[Figure]]) -> dict[str, Any]:
+    """A cluster's throughput over the embedded switch's, and its CPU above it, each within one repeat.
+
+    The first cluster's are also under `cluster_over_embedded` and `cluster_cpu_us_over_embedded`.
+    """
+    pairs = list(zip(figures[name], figures["concentrators"], strict=True))
+    throughput = [cluster.per_s / embedded.per_s for cluster, embedded in pairs]
+    cpu_us = [cluster.cpu_us - embedded.cpu_us for cluster, embedded in pairs]
+    return {
+        f"{key}_over_embedded": round(statistics.median(throughput), 3),
+        f"{key}_over_embedded_spread": [round(min(throughput), 3), round(max(throughput), 3)],
+        f"{key}_cpu_us_over_embedded": round(statistics.median(cpu_us), 3),
+        f"{key}_cpu_us_over_embedded_spread": [round(min(cpu_us), 3), round(max(cpu_us), 3)],
+    }
 
 
 def show(summary: dict[str, Any]) -> None:
@@ -160,11 +215,14 @@ def show(summary: dict[str, Any]) -> None:
     table = Table(title="Capacity: one core for what is measured, one for its load; median of the repeats")
     for column in ("load", "answers/s", "CPU µs each", "spread µs", "load generator's CPU", "snapshot lag"):
         table.add_column(column, justify="left" if column == "load" else "right")
-    for name, label in (
-        ("concentrators", "64 concentrators x 64 in flight"),
-        ("terminals", "1,000 terminals x 1 in flight"),
-        ("echo", "bare uvloop echo, 1,000 x 1"),
-    ):
+    labels = {
+        "concentrators": "64 concentrators x 64 in flight",
+        "terminals": "1,000 terminals x 1 in flight",
+        "echo": "bare uvloop echo, 1,000 x 1",
+    }
+    clusters = [key.removesuffix("_per_s") for key in summary if key.startswith("cluster_") and key.endswith("_per_s")]
+    labels |= {name: f"64 x 64, on Ray, {name.removeprefix('cluster_')} shards" for name in clusters}
+    for name, label in labels.items():
         low, high = summary[f"{name}_cpu_us_spread"]
         lag = summary.get(f"{name}_snapshot_lag_events", [])
         grew = " GREW" if summary.get(f"{name}_snapshot_lag_grew") else ""
@@ -175,24 +233,49 @@ def show(summary: dict[str, Any]) -> None:
     console = Console(width=max(COLUMNS_MIN, Console().width))
     console.print(table)
     console.print(f"CPU of a terminal's purchase over a bare echo: {summary['terminals_cpu_over_echo']:.2f}")
+    for name in clusters:
+        console.print(
+            f"{labels[name]}: {summary[f'{name}_over_embedded']:.2f} of the embedded switch's throughput, "
+            f"{summary[f'{name}_cpu_us_over_embedded']:+.2f} µs of CPU for each answer"
+        )
+
+
+class ShardsType(click.ParamType[list[int]]):
+    """Numbers of shards, as 1,2,4."""
+
+    name = "N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """The numbers."""
+        numbers = str(value).split(",")
+        if not all(number.isdecimal() and 1 <= int(number) <= SHARDS_MAX for number in numbers):
+            self.fail(f"{value!r} is not like 1,2,4, each from 1 to {SHARDS_MAX}", param, ctx)
+        return [int(number) for number in numbers]
+
+
+SHARDS: Final = ShardsType()
 
 
 @click.command()
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here.")
 @click.option("--seconds", type=click.FloatRange(0.5, 600), default=4.0, show_default=True, help="Of each measurement.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=REPEATS, show_default=True)
-def main(json_file: Path | None, seconds: float, repeats: int) -> None:
+@click.option("--cluster", is_flag=True, help="Measure a switch on Ray beside the embedded one.")
+@click.option(
+    "--shards", type=SHARDS, default="1", show_default=True, help="With --cluster: numbers of shards, as 1,2,4."
+)
+def main(json_file: Path | None, seconds: float, repeats: int, shards: list[int], *, cluster: bool) -> None:
     """Measure how many durable, encrypted purchases a second one core does."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # Beside the repository and not in /tmp, which may be memory: durability is what is measured.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
         campus = write_campus(Path(folder))
-        summary = summarise(measure_all(campus, seconds, repeats))
+        summary = summarise(measure_all(campus, seconds, repeats, shards if cluster else []))
     show(summary)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-    for name in ("terminals", "concentrators"):
+    for name in [key.removesuffix("_approved_share") for key in summary if key.endswith("_approved_share")]:
         if summary[f"{name}_approved_share"] < APPROVED_SHARE_MIN:
             raise click.ClickException(f"{name}: only {summary[f'{name}_approved_share']:.2%} were approved")
 

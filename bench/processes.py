@@ -24,9 +24,25 @@ class Measured(Struct, frozen=True):
     http: tuple[str, int] | None
 
     def cpu_s(self) -> float:
-        """User and system time of all its threads so far, in seconds (proc(5), stat fields 14 and 15)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time so far, of all its threads and of every process that it started, in seconds."""
+        found = _processes()
+        family = [self.pid]
+        for ancestor in family:
+            family += [pid for pid, (parent, _) in found.items() if parent == ancestor]
+        return sum(found[pid][1] for pid in family)
+
+
+def _processes() -> dict[int, tuple[int, float]]:
+    """Every process's parent and CPU time in seconds (proc(5), stat fields 4, 14 and 15)."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found: dict[int, tuple[int, float]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        found[int(stat.parent.name)] = int(fields[1]), (int(fields[11]) + int(fields[12])) / ticks
+    return found
 
 
 def cores() -> tuple[int, int]:

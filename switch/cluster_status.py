@@ -17,11 +17,14 @@ class ClusterStatus(Struct, frozen=True):
     """By name of process, since the cluster was started."""
 
     log_folder: str
+    stopping: bool = False
 
     @property
     def problems(self) -> dict[str, str]:
         """By name of process: why it is not serving."""
-        named = {f"shard-{shard.shard}": shard.problem for shard in self.shards} | {
+        named: dict[str, str | None] = {f"shard-{shard.shard}": shard.problem for shard in self.shards} | {
             f"gateway-{gateway.gateway}": gateway.problem for gateway in self.gateways
         }
+        if self.stopping:
+            named["switch"] = "stopping"
         return {name: problem for name, problem in named.items() if problem is not None}

@@ -68,6 +68,7 @@ class EmbeddedShard:
         self._committing: list[Parcel] = []
         self._turn_running = False
         self._broken = False
+        self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._guard, self._expire)
@@ -107,7 +108,9 @@ class EmbeddedShard:
         await self._idle.wait()
 
     async def stop(self) -> None:
-        """Write all snapshots, so that the next start replays nothing; then end the helper thread."""
+        """Refuse what comes, and write all snapshots, so that the next start replays nothing."""
+        self._stopping = True
+        self.refusal = Reason.STOPPING
         self._tick.cancel()
         await self.drain()
         if not self._broken:
@@ -210,7 +213,8 @@ class EmbeddedShard:
     def _end_turn(self) -> None:
         self._committing = []
         self._on_delivered()
-        self.refusal = None if self.shard.admits else Reason.BUSY_SHARD
+        if not self._stopping:
+            self.refusal = None if self.shard.admits else Reason.BUSY_SHARD
         if self.mailbox or self._can_catch_up():
             self._loop.call_soon(self._guard, self._begin_turn)
         else:

@@ -71,6 +71,10 @@ class Gateway:
         address = self._server.sockets[0].getsockname()
         return address[0], address[1]
 
+    def close(self) -> None:
+        """Look at time limits no more."""
+        self._tick.cancel()
+
     async def stop(self) -> None:
         """Accept nothing more, answer what is in flight, say goodbye, close."""
         self.stopping = True
@@ -92,7 +96,7 @@ class Gateway:
             log.warning("peers did not read their last answers", sessions=len(self.sessions))
             for session in list(self.sessions):
                 session.abort()
-        self._tick.cancel()
+        self.close()
 
     def find_key(self, station: str, key_number: int) -> bytes | None:
         """A station's pre-shared key."""

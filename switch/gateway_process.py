@@ -17,7 +17,7 @@ from switch.meters import Meters
 from switch.process_settings import ProcessSettings
 from switch.readiness import raise_open_file_limit
 from switch.remote_shard import RemoteShard
-from switch.secrets_file import read_secrets
+from switch.secrets_file import read_secrets, refuse_marked_beyond_loopback
 from switch.shards import Shards
 
 log = structlog.get_logger()
@@ -80,14 +80,22 @@ class GatewayProcess:
         settings, meters = self._settings, Meters()
         campus = read_campus(settings.campus_file)
         secrets = read_secrets(settings.secrets_file, campus.stations)
+        refuse_marked_beyond_loopback(settings.secrets_file, secrets, settings.listen.host)
 
         def flush() -> None:
             gateway.flush()
 
         shards = Shards([RemoteShard(call, meters, campus.sessions.mailbox_max, flush) for call in self._calls])
         gateway = Gateway(campus, secrets, shards, settings.clock, meters, log_requests=settings.log_level == "debug")
-        raise_open_file_limit(campus.sessions.connections_max)
-        await gateway.listen(settings.listen.host, settings.listen.port, share_port=True)
+        try:
+            raise_open_file_limit(campus.sessions.connections_max)
+            await gateway.listen(settings.listen.host, settings.listen.port, share_port=True)
+        except BaseException as error:
+            log.warning("cannot start; trying again", gateway=self._number, problem=str(error))
+            gateway.close()
+            for shard in shards.handles:
+                shard.close()
+            raise
         settle_in()
         self._gateway, self._shards = gateway, shards
         log.info("listening", gateway=self._number, address=str(settings.listen))

@@ -13,6 +13,9 @@ class ProcessSettings(NamedTuple):
     """Paths and not contents: a process that starts again reads what stands there then."""
 
     data: Path
+    data_folder: str
+    """Which one it is (`Made.data_folder`): no other may take its place while the switch runs."""
+
     campus_file: Path
     secrets_file: Path
     listen: Address

@@ -14,6 +14,8 @@ import secrets
 from collections.abc import Awaitable
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from switch.gateway_process import GatewayProcess, GatewayStatus
 from switch.process_settings import ProcessSettings
 from switch.remote_shard import ShardUnreachableError
@@ -31,11 +33,13 @@ NAMESPACE: Final = "tapswitch"
 OBJECT_STORE_BYTES: Final = 100 << 20
 """Calls travel inline; nothing is meant to lie in the store."""
 
-CALLS_MAX: Final = 1_000
+ACTOR_CALLS_MAX: Final = 1_000
 PROBE_SECONDS_MAX: Final = 1.0
 STOP_SECONDS_MAX: Final = 8.0
 
 Answer = TypeVar("Answer")
+
+log = structlog.get_logger()
 
 
 class ClusterError(Exception):
@@ -45,16 +49,20 @@ class ClusterError(Exception):
 class RayCall:
     """A shard's `answer`, as a gateway calls it."""
 
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
+    def __init__(self, name: str) -> None:
+        # By name: a handle among an actor's arguments would lie in the object store, and be lost with it.
+        self._name = name
+        self._actor: Any = None
 
     async def __call__(self, batch: bytes) -> bytes:
         """Raises ShardUnreachableError if the call failed, whether or not the shard got it."""
         try:
+            if self._actor is None:
+                self._actor = await asyncio.to_thread(ray.get_actor, self._name, NAMESPACE)
             answered: bytes = await self._actor.answer.remote(batch)
         except RayTaskError:
             raise  # the shard's own code failed: asking again would only fail again
-        except RayError as error:
+        except (RayError, ValueError) as error:  # ValueError: there is no actor of that name yet
             raise ShardUnreachableError(str(error).partition("\n")[0]) from error
         return answered
 
@@ -67,16 +75,21 @@ class RayCluster:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         try:
             context: Any = ray.init(
+                address="local",
                 include_dashboard=False, namespace=NAMESPACE, object_store_memory=OBJECT_STORE_BYTES,
                 log_to_driver=False, configure_logging=False,
             )  # fmt: skip
-        except (RayError, OSError, RuntimeError, ValueError) as error:
-            raise ClusterError(f"Ray cannot start on this machine: {error}") from error
+        except Exception as error:  # Ray raises whatever it likes here, also a plain Exception
+            ray.shutdown()
+            raise ClusterError(
+                f"Ray cannot start on this machine: {error}. It needs about 600 MB of memory, some ports, and a few "
+                "hundred open files (ulimit -n); its logs are under /tmp/ray/session_latest/logs"
+            ) from error
         self.log_folder = f"{context.address_info['session_dir']}/logs"
         """What the processes write."""
 
         self.shards = [_actor(ShardProcess, f"shard-{number}", settings, number, shards) for number in range(shards)]
-        calls = [RayCall(actor) for actor in self.shards]
+        calls = [RayCall(f"shard-{number}") for number in range(shards)]
         self.gateways = [
             _actor(GatewayProcess, f"gateway-{number}", settings, number, calls) for number in range(gateways)
         ]
@@ -93,9 +106,12 @@ class RayCluster:
 
     async def stop(self) -> None:
         """Gateways first, so that what is in flight is answered; then shards, which write their snapshots; then Ray."""
-        for actors in (self.gateways, self.shards):
-            await asyncio.gather(*(_within(STOP_SECONDS_MAX, actor.stop.remote()) for actor in actors))
-        await asyncio.to_thread(ray.shutdown)
+        try:
+            for actors in (self.gateways, self.shards):
+                await asyncio.gather(*(_within(STOP_SECONDS_MAX, actor.stop.remote()) for actor in actors))
+        finally:
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await asyncio.to_thread(ray.shutdown)
 
 
 def _actor(process: type, name: str, *arguments: Any) -> Any:
@@ -103,7 +119,7 @@ def _actor(process: type, name: str, *arguments: Any) -> Any:
         "num_cpus": 0,
         "max_restarts": -1,
         "max_task_retries": 0,
-        "max_concurrency": CALLS_MAX,
+        "max_concurrency": ACTOR_CALLS_MAX,
     }
     return ray.remote(**options)(process).options(name=name).remote(*arguments)
 
@@ -113,9 +129,12 @@ async def _status(actor: Any) -> Any:
 
 
 async def _within(seconds: float, answer: Awaitable[Answer]) -> Answer | None:
-    """The answer, or None if the actor is gone or does not answer in time."""
+    """The answer, or None if the actor is gone, fails, or does not answer in time."""
     try:
         async with asyncio.timeout(seconds):
             return await answer
     except (RayActorError, TimeoutError):
+        return None
+    except RayError as error:
+        log.critical("call failed", error=repr(error), exc_info=error)
         return None

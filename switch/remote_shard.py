@@ -86,8 +86,12 @@ class RemoteShard:
         await self._idle.wait()
 
     async def stop(self) -> None:
-        """Drain, and look at deadlines no more."""
+        """Drain and close."""
         await self.drain()
+        self.close()
+
+    def close(self) -> None:
+        """Look at deadlines no more."""
         self._tick.cancel()
 
     def _begin_calls(self) -> None:
@@ -167,8 +171,9 @@ class RemoteShard:
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
         for parcel, requests in self.mailbox.take_expired(monotonic()):
             self._refuse(parcel, requests, Code.TOO_LATE, Reason.WAITED_TOO_LONG)
-        for parcels in self._calls.values():
-            self._refuse_expired(parcels, Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN)
+        for call, parcels in self._calls.items():
+            if not self._refuse_expired(parcels, Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN):
+                call.cancel()  # nobody waits for it any more, and others wait for its place
         self._on_delivered()
 
     def _refuse_expired(self, parcels: list[Parcel], code: Code, reason: Reason) -> list[Parcel]:

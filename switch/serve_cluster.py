@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import click
 import structlog
@@ -18,8 +18,6 @@ from switch.cluster_http import application
 from switch.process_settings import ProcessSettings
 from switch.ray_cluster import RayCluster
 from switch.supervisor import Supervisor
-
-READY_SECONDS_MAX: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -32,20 +30,28 @@ async def serve_cluster(settings: ProcessSettings, http: Address, shards: int, g
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
-    def end() -> None:
+    def end(status: int = 0) -> None:
         if not stop.done():
-            stop.set_result(0)
+            stop.set_result(status)
+
+    def lost(asking: asyncio.Task[None]) -> None:
+        if not asking.cancelled():
+            if (error := asking.exception()) is not None:
+                log.critical("supervision failed", error=repr(error), exc_info=error)
+            end(1)
 
     def on_signals() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, end)
+            loop.add_signal_handler(number, end, 0)
 
     on_signals()
+    _refuse_if_listened_on(http)
     with reserved(settings.listen) as listen:
         cluster = await asyncio.to_thread(RayCluster, settings._replace(listen=listen), shards, gateways)
         on_signals()  # Ray has put its own in their place, which end the process
         supervisor = Supervisor(cluster)
         asking = loop.create_task(supervisor.run())
+        asking.add_done_callback(lost)
         runner = web.AppRunner(application(supervisor), access_log=None, shutdown_timeout=1.0)
         try:
             await runner.setup()
@@ -58,7 +64,12 @@ async def serve_cluster(settings: ProcessSettings, http: Address, shards: int, g
         finally:
             log.info("stopping")
             asking.cancel()
-            await cluster.stop()
+            supervisor.stopping()
+            try:
+                await cluster.stop()
+            except TimeoutError:
+                log.critical("Ray does not stop; leaving it behind")
+                os._exit(1)
             await runner.cleanup()
             log.info("stopped")
 
@@ -66,12 +77,24 @@ async def serve_cluster(settings: ProcessSettings, http: Address, shards: int, g
 @contextmanager
 def reserved(listen: Address) -> Iterator[Address]:
     """The address, with a port if it had none, kept for the gateways: bound, but not listened on by this process."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as reservation:
+    # Another switch of this user shares its port as well: two ledgers would answer in turn.
+    _refuse_if_listened_on(listen)
+    with socket.socket(_family(listen), socket.SOCK_STREAM) as reservation:
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reservation.bind((listen.host, listen.port))
         yield Address(listen.host, reservation.getsockname()[1])
+
+
+def _refuse_if_listened_on(address: Address) -> None:
+    """Raises OSError if anybody listens there."""
+    with socket.socket(_family(address), socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address.host, address.port))
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
 
 async def _until_ready(supervisor: Supervisor, stop: asyncio.Future[int]) -> None:

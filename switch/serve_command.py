@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import uvloop
 
-from actors.lmdb_store import MAP_BYTES, LmdbStore
+from actors.lmdb_store import MAP_BYTES
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
 from switch.addresses import ADDRESS, Address
@@ -44,7 +44,9 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Data folder, made by `tapswitch import`.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="Data folder, made by `init`, `import` or `reshard`."
+)
 @click.option(
     "--campus",
     "campus_file",
@@ -125,6 +127,7 @@ def serve(
         else:
             process = ProcessSettings(
                 data.absolute(),
+                "",
                 campus_file.absolute(),
                 secrets_file.absolute(),
                 listen,
@@ -144,8 +147,9 @@ def _serve_cluster(settings: ProcessSettings, http: Address, shards: int | None,
     from switch.ray_cluster import ClusterError  # Ray takes a while to import, and most switches do without it
     from switch.serve_cluster import serve_cluster
 
-    found = open_all(settings.data, LmdbStore.open_read_only)
+    found = open_all(settings.data)  # with their locks: a folder in use is refused before anything is started
     close_all(found)
+    settings = settings._replace(data_folder=found[0].made.data_folder)
     if shards is not None and shards != len(found):
         raise click.UsageError(
             f"--shards {shards}: {settings.data} has {len(found)}; `tapswitch reshard` makes one with another number"

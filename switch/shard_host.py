@@ -21,9 +21,12 @@ class ShardHost:
         self._embedded = embedded
         self._meters = meters
 
-    async def answer(self, call: bytes) -> bytes:
-        """Answer parcels (see `switch.batches`). What the shard has no room for is refused and reaches no actor."""
-        received = monotonic()
+    async def answer(self, call: bytes, received: float | None = None) -> bytes:
+        """Answer parcels (see `switch.batches`). What the shard has no room for is refused and reaches no actor.
+
+        `received`: monotonic seconds when the call came; now, if it is not given.
+        """
+        received = monotonic() if received is None else received
         sent = decode_parcels(call)
         waiting = _Call(sum(len(parcel.requests) for parcel in sent))
         senders = [_ParcelSender(waiting) for _ in sent]

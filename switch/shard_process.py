@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from time import monotonic
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
-from actors.lmdb_store import LmdbStore
+from actors.lmdb_store import LmdbStore, Made
 from actors.placement import slots_of
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
@@ -61,6 +62,7 @@ class ShardProcess:
     def __init__(self, settings: ProcessSettings, shard: int, shards: int) -> None:
         self._settings = settings
         self._shard = shard
+        self._shards = shards
         self._slots = slots_of(shard, shards)
         self._problem: str | None = "not started"
         self._store: LmdbStore | None = None
@@ -69,7 +71,8 @@ class ShardProcess:
 
     async def answer(self, call: bytes) -> bytes:
         """See ShardHost.answer; waits until the shard has started."""
-        return await (await self._host()).answer(call)
+        received = monotonic()  # what waits too long for the shard to start is too late
+        return await (await self._host()).answer(call, received)
 
     async def status(self) -> ShardStatus:
         """What this shard is doing. Never waits."""
@@ -87,6 +90,7 @@ class ShardProcess:
         """Answer what is in the mailbox, write all snapshots, and let go of the data."""
         if self._starting is not None:
             self._starting.cancel()
+            await asyncio.wait([self._starting])
         if self._embedded is not None:
             await self._embedded.stop()
         if self._store is not None:
@@ -110,17 +114,30 @@ class ShardProcess:
             except (StoreLockedError, StoreFormatError, ConfigurationError, OSError) as error:
                 self._problem = str(error)
                 log.warning("cannot start; trying again", shard=self._shard, problem=self._problem)
+            except Exception as error:
+                self._problem = repr(error)
+                log.critical("cannot start; trying again", shard=self._shard, problem=self._problem, exc_info=error)
             await asyncio.sleep(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
             attempt += 1
+
+    def _check_same_folder(self, made: Made) -> None:
+        if (made.data_folder, made.shard, made.shards) != (self._settings.data_folder, self._shard, self._shards):
+            raise StoreFormatError(
+                f"{shard_folder(self._settings.data, self._shard)}: this is another data folder than the one that the "
+                "switch was started with; put it back, or restart the switch"
+            )
 
     async def _open(self) -> ShardHost:
         settings = self._settings
         campus = read_campus(settings.campus_file)
         self._problem = "recovering"
         store = LmdbStore.open(shard_folder(settings.data, self._shard), map_bytes=settings.map_bytes)
+        recovering = asyncio.ensure_future(asyncio.to_thread(recover_shard, store))
         try:
-            shard = await asyncio.to_thread(recover_shard, store)
+            self._check_same_folder(store.made)
+            shard = await asyncio.shield(recovering)
         except BaseException:
+            await asyncio.wait([recovering])  # it reads the store
             store.close()
             raise
         meters = Meters()

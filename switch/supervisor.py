@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final, TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from actors.placement import slots_of
 from switch.cluster_status import ClusterStatus
@@ -16,6 +18,9 @@ from switch.ray_cluster import RayCluster
 from switch.shard_process import ShardStatus
 
 ROUND_S: Final = 0.25
+LOST_S: Final = 10.0
+"""When no process at all has answered for so long, Ray itself is gone: nothing would be started again."""
+
 _SILENT: Final = "does not answer"
 
 Status = TypeVar("Status", ShardStatus, GatewayStatus)
@@ -42,13 +47,20 @@ class Supervisor:
         )
 
     async def run(self) -> None:
-        """Ask round by round until cancelled."""
-        while True:
-            await self.ask()
+        """Ask round by round, until cancelled or until Ray is lost."""
+        heard = monotonic()
+        while monotonic() - heard < LOST_S:
+            if await self.ask():
+                heard = monotonic()
             await asyncio.sleep(ROUND_S)
+        log.critical("no process answers: Ray is gone", seconds=LOST_S)
 
-    async def ask(self) -> None:
-        """One round."""
+    def stopping(self) -> None:
+        """The switch is not ready any more, because it stops."""
+        self.status = replace(self.status, stopping=True)
+
+    async def ask(self) -> bool:
+        """One round; returns whether anybody answered."""
         before = self.status
         shards, gateways = await asyncio.gather(self._cluster.shard_statuses(), self._cluster.gateway_statuses())
         self._count_restarts("shard", shards)
@@ -69,7 +81,9 @@ class Supervisor:
         for name in before.problems.keys() | self.status.problems.keys():
             was, now = before.problems.get(name), self.status.problems.get(name)
             if was != now:
-                log.warning("process", name=name, problem=now, was=was)
+                tell = log.info if now is None else log.warning
+                tell("serving" if now is None else "not serving", process=name, problem=now, was=was)
+        return any((*shards, *gateways))
 
     def _count_restarts(self, kind: str, statuses: Sequence[ShardStatus | GatewayStatus | None]) -> None:
         for number, status in enumerate(statuses):

@@ -12,6 +12,17 @@ _HERE = Path(__file__).parent
 sys.path = [str(_HERE / "support"), *(entry for entry in sys.path if entry != str(_HERE))]
 
 
+@pytest.fixture(autouse=True)
+def no_ray_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that needs Ray starts a process that has it; it would outlive the test here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a test's own process must not start Ray")
+
+    if "ray" in sys.modules:
+        monkeypatch.setattr("ray.init", refuse)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for longer runs than everyday ones."""
     parser.addoption("--crash-rounds", type=int, default=10, help="How often the crash test kills the switch.")

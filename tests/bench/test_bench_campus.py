@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import bench.campus
-from bench.campus import CONCENTRATORS, LONE_TERMINALS, TERMINALS_PER_CONCENTRATOR, write_campus
+from bench.campus import CONCENTRATORS, LONE_TERMINALS, TERMINALS_PER_CONCENTRATOR, import_accounts, write_campus
 from switch.campus import read_campus
+from switch.data_folder import shards_found
 from switch.secrets_file import read_secrets
 
 
@@ -24,3 +25,5 @@ def test_campus_is_as_large_as_it_says(tmp_path: Path, monkeypatch: pytest.Monke
         assert secrets[station.name] == {1: station.key}
         assert campus.stations[station.name] == frozenset(station.terminals)
     assert (written.data / "shard-0000" / "data.mdb").exists()
+    import_accounts(written, written.cluster_data(3), 3)
+    assert len(shards_found(written.cluster_data(3))) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from bench.capacity import SNAPSHOT_LAG_EVENTS, Figure, measure, summarise
 from bench.load import EchoClient
-from bench.processes import cores, running
+from bench.processes import Measured, cores, running
 
 
 def figure(cpu_us: float, *, approved_share: float = 1.0, lag_end: int = SNAPSHOT_LAG_EVENTS) -> Figure:
@@ -56,6 +57,27 @@ def test_lag_that_grew_is_said(lag_end: int, grew: bool) -> None:  # noqa: FBT00
 def test_worst_approved_share_counts() -> None:
     summary = summarise(FIGURES | {"concentrators": [figure(8), figure(8, approved_share=0.5), figure(8)]})
     assert summary["concentrators_approved_share"] == 0.5
+
+
+def test_cluster_is_compared_within_each_repeat() -> None:
+    summary = summarise(FIGURES | {"cluster_2": [figure(10), figure(18), figure(14)]})
+    assert summary["cluster_2_over_embedded"] == 0.5
+    assert summary["cluster_2_over_embedded_spread"] == [0.5, 0.8]
+    assert summary["cluster_2_cpu_us_over_embedded"] == 7
+    assert summary["cluster_2_cpu_us_over_embedded_spread"] == [2, 9]
+    assert (summary["cluster_over_embedded"], summary["cluster_cpu_us_over_embedded"]) == (0.5, 7)
+    assert "cluster_1_over_embedded" not in summary
+
+
+def test_cpu_is_that_of_the_whole_family() -> None:
+    busy = [sys.executable, "-c", "print(sum(range(10**7)), flush=True); input()"]
+    mine = Measured(os.getpid(), ("", 0), None)
+    with subprocess.Popen(busy, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline()
+        childs = Measured(child.pid, ("", 0), None).cpu_s()
+        assert childs > 0
+        assert mine.cpu_s() >= childs + sum(os.times()[:2]) - 1
 
 
 def test_echo_is_measured(tmp_path: Path) -> None:

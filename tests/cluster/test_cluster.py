@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from campus_folder import account_number, write_campus
 from crowd import Crowd
-from running_switch import RunningSwitch, command, make_data
+from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
 from switch_in_process import purchase
 
 from actors.account.kind import ACCOUNT
 from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
+from actors.store import StoreLockedError
 from simulators import station
 from switch.data_folder import close_all, open_all, shard_folder
 from wire.codes import Code
@@ -93,6 +94,11 @@ def descendants(pid: int) -> list[int]:
     for ancestor in found:
         found += [child for child, parent in parents.items() if parent == ancestor]
     return found[1:]
+
+
+def program(pid: int) -> str:
+    """The path of the program that a process runs."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
 
 
 def is_alive(pid: int) -> bool:
@@ -182,21 +188,45 @@ async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
         )
         assert second.exit_code == 2
         assert "another process is writing to this data folder" in second.output
-        assert await asyncio.to_thread(switch.stop) == 0
-    held = LmdbStore.open(shard_folder(data, 1))
-    waiting = asyncio.create_task(asyncio.to_thread(RunningSwitch, data, campus, *CLUSTER))
-    try:
-        done, _ = await asyncio.wait([waiting], timeout=10)
-        assert not done, "ready without its data"
-    finally:
-        held.close()
-    switch = await waiting
-    try:
-        found = status(switch)
-        assert (found["restarts"], [shard["problem"] for shard in found["shards"]]) == ({}, [None] * SHARDS)
+        os.kill((await asyncio.to_thread(processes, switch))["shard-1"], signal.SIGKILL)
+        held = await until(lambda: taken(data))
+        try:
+            await until(lambda: "another process is writing" in (status(switch)["shards"][1]["problem"] or ""))
+            assert switch.get("/readyz")[0] == 503
+        finally:
+            held.close()
+        await until(lambda: switch.get("/readyz")[0] == 200)
+        assert status(switch)["restarts"] == {"shard-1": 1}
         async with StationClient(switch.address) as client:
-            (answer,) = await client.ask(purchase(1))
-            assert answer.code is Code.APPROVED
+            answers = await client.ask(*(purchase(n, account=account_number(n)) for n in range(1, 9)))
+            assert {answer.code for answer in answers} == {Code.APPROVED}
         assert await asyncio.to_thread(switch.stop) == 0
-    finally:
-        switch.kill()
+
+
+def taken(data: Path) -> LmdbStore | None:
+    """A shard's data, once its owner is gone."""
+    try:
+        return LmdbStore.open(shard_folder(data, 1))
+    except StoreLockedError:
+        return None
+
+
+async def test_another_switch_does_not_share_the_port(campus, data, tmp_path):
+    other = make_data(tmp_path / "other", ACCOUNTS, shards=1)
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        listen = "--listen", "{}:{}".format(*switch.address)
+        second = await asyncio.to_thread(
+            python, "-m", "switch.command_line", "serve", "--cluster", "local", "--data", other, "--campus", campus,
+            *listen, "--http", "127.0.0.1:0",
+        )  # fmt: skip
+        assert (second.returncode, second.stdout) == (2, "")
+        assert "Address already in use" in second.stderr
+        assert await asyncio.to_thread(switch.stop) == 0
+
+
+async def test_without_ray_the_switch_ends(campus, data):
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        (raylet,) = [pid for pid in descendants(switch.process.pid) if program(pid).endswith("/raylet")]
+        os.kill(raylet, signal.SIGKILL)
+        assert await asyncio.to_thread(switch.wait) == 1
+    assert command("verify", "--data", data).exit_code == 0

@@ -180,6 +180,22 @@ async def test_outcome_is_unknown_at_the_deadline(remote, line, fault):
     line.fault = lambda answer: answer
 
 
+async def test_a_call_that_nobody_waits_for_frees_its_place(remote, line, inside):
+    sender = Recorder()
+    line.fault = hangs
+    for stan in range(1, CALLS_MAX + 1):
+        submit(remote, sender, purchase(stan, wait_ms=50))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await sender.wait_for(CALLS_MAX)
+    line.fault = lambda answer: answer
+    submit(remote, sender, purchase(9))
+    assert (await sender.wait_for(CALLS_MAX + 1))[-1].code is Code.APPROVED
+    async with asyncio.timeout(20):
+        await remote.drain()
+    assert (line.in_flight, balance(inside)) == (0, BALANCE - 100)
+
+
 async def test_what_was_never_handed_over_is_too_late(remote, line, inside):
     sender = Recorder()
     line.fault = hangs
