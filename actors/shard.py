@@ -46,7 +46,7 @@ ADMISSION_LAG_RATIO: Final = 2
 WALKED_EVENTS_MAX: Final = 500
 """Events read back from the journal in one turn: a request that would need more is told to try again.
 
-Reading one back from a full batch costs up to a hundred microseconds, and only a faulty terminal needs many. The first
+Reading one back from a full batch costs about twelve microseconds, and only a faulty terminal needs many. The first
 walk of a turn goes to its end, however long, so that every request is answered some time.
 """
 

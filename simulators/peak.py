@@ -109,7 +109,9 @@ async def peak_connected(settings: Settings, running: Running, console: Console)
         raise BadInputError(f"--cards {settings.cards}: {running.accounts} has only {len(cards)}")
     cards = cards[: settings.cards]
     if running.http is not None and await read_page(running.http) is None:
-        raise BadInputError(f"--http {running.http}: no metrics of a switch there")
+        raise BadInputError(
+            f"--http {running.http}: no metrics of a switch there (on Ray it has none yet: leave --http out)"
+        )
     console.print(f"Asking {running.address} for {len(cards):,} opening balances.")
     scene = _Scene(running.address, running.http, campus, cards, 0, whole_day=False)
     async with Fleet(campus, running.address, cards, _auditor(scene), Tally(1.0)) as fleet:

@@ -16,6 +16,7 @@ from switch.cluster_status import ClusterStatus
 from switch.reports import report_console
 
 SECONDS_MAX: Final = 5.0
+_NOT_ON_RAY: Final = "--http {}: this is no switch on Ray; one that runs in one process has /readyz and /metrics there"
 
 
 @click.group()
@@ -33,12 +34,12 @@ def cluster() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what the switch said, instead of tables.")
 def status(http: Address, *, as_json: bool) -> None:
-    """Show every shard and gateway. Exit status 1 if one of them is not serving."""
+    """Show every shard and gateway. Exit status 1 if one of them is not serving, 2 if there is no such switch."""
     page = _page(http)
     try:
         found = msgspec.json.decode(page, type=ClusterStatus)
     except msgspec.MsgspecError as error:
-        raise click.ClickException(f"{http}: this is no switch on Ray: {error}") from error
+        raise click.UsageError(_NOT_ON_RAY.format(http)) from error
     if as_json:
         click.echo(page.decode(), nl=False)
     else:
@@ -52,9 +53,10 @@ def _page(http: Address) -> bytes:
             page: bytes = answer.read()
     except urllib.error.HTTPError as error:
         error.close()
-        raise click.ClickException(f"{http}: this is no switch on Ray: {error}") from error
+        raise click.UsageError(_NOT_ON_RAY.format(http)) from error
     except OSError as error:
-        raise click.ClickException(f"{http}: nobody answers: {error}") from error
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise click.UsageError(f"--http {http}: nobody answers: {why}") from error
     return page
 
 
