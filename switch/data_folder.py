@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from actors.placement import SLOTS
 from actors.recovery import recover
 from actors.shard import Shard
 from actors.store import StoreFormatError
+from switch.open_files import raise_open_file_limit
 
 SHARDS_MAX: Final = 256
 """Each has at least sixteen slots, so that the shards are of nearly the same size."""
@@ -39,6 +39,11 @@ def shards_found(data: Path) -> list[int]:
     """Which shards have data in `data`; none if there is no such folder."""
     folders = [path.parent.name for path in data.glob("shard-*/data.mdb")]
     return sorted(int(named[1]) for named in map(_SHARD_FOLDER.fullmatch, folders) if named)
+
+
+def files_needed(shards: int) -> int:
+    """How many open files a process needs that opens so many shards."""
+    return shards * _FILES_PER_SHARD + _FILES_BESIDE
 
 
 def create(data: Path, shards: int = 1, authorizations_after: int = 0) -> None:
@@ -67,7 +72,7 @@ def open_all(data: Path, open_one: Callable[[Path], LmdbStore] = LmdbStore.open)
     """
     found = shards_found(data) or [0]
     _check_there(data, found, 1)
-    _raise_open_file_limit(len(found))
+    raise_open_file_limit(files_needed(len(found)))
     stores: list[LmdbStore] = []
     try:
         for shard in found:
@@ -97,15 +102,6 @@ def _made(folder: Path) -> Made:
         return store.made
     finally:
         store.close()
-
-
-def _raise_open_file_limit(shards: int) -> None:
-    """Take the descriptors that so many stores need, as far as the hard limit allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = shards * _FILES_PER_SHARD + _FILES_BESIDE
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _check_there(data: Path, found: list[int], shards: int) -> None:

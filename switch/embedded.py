@@ -21,12 +21,11 @@ from actors.policy import Policy
 from actors.shard import Shard, Turn
 from actors.store import CommitRefusedError
 from switch.clock import Clock
-from switch.mailbox import Mailbox, Parcel, refusal
+from switch.mailbox import DEADLINE_TICK_S, Mailbox, Parcel, refusal
 from switch.meters import Meters
 from wire.codes import Code, Reason
 
 TURN_REQUESTS_MAX: Final = 2_048
-DEADLINE_TICK_S: Final = 0.05
 
 _deadline: Final = attrgetter("deadline")
 _received: Final = attrgetter("received")

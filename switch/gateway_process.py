@@ -14,8 +14,9 @@ from switch.campus import read_campus
 from switch.gateway import Gateway
 from switch.interpreter import settle_in
 from switch.meters import Meters
+from switch.open_files import raise_open_file_limit
 from switch.process_settings import ProcessSettings
-from switch.readiness import raise_open_file_limit
+from switch.readiness import descriptors_needed
 from switch.remote_shard import RemoteShard
 from switch.secrets_file import read_secrets, refuse_marked_beyond_loopback
 from switch.shards import Shards
@@ -88,7 +89,7 @@ class GatewayProcess:
         shards = Shards([RemoteShard(call, meters, campus.sessions.mailbox_max, flush) for call in self._calls])
         gateway = Gateway(campus, secrets, shards, settings.clock, meters, log_requests=settings.log_level == "debug")
         try:
-            raise_open_file_limit(campus.sessions.connections_max)
+            raise_open_file_limit(descriptors_needed(campus.sessions.connections_max))
             await gateway.listen(settings.listen.host, settings.listen.port, share_port=True)
         except BaseException as error:
             log.warning("cannot start; trying again", gateway=self._number, problem=str(error))

@@ -10,6 +10,9 @@ from wire.codec import encode_message
 from wire.codes import Code, Reason
 from wire.messages import Answer
 
+DEADLINE_TICK_S: Final = 0.05
+"""How often a handle looks for requests whose terminals have stopped waiting."""
+
 RETRY_AFTER_MS: Final = 500
 """What a terminal is told to wait before it tries again where nothing better is known."""
 

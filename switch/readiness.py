@@ -22,13 +22,9 @@ DESCRIPTORS_BESIDE_CONNECTIONS: Final = UNSIGNED_MAX + 64
 """Connections that have not signed on, files, listeners and HTTP clients need descriptors as well."""
 
 
-def raise_open_file_limit(connections_max: int) -> None:
-    """Take the descriptors that `connections_max` needs, up to the hard limit; `Readiness` says if it is too low."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections_max + DESCRIPTORS_BESIDE_CONNECTIONS
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+def descriptors_needed(connections_max: int) -> int:
+    """How many open files a process needs that answers so many connections."""
+    return connections_max + DESCRIPTORS_BESIDE_CONNECTIONS
 
 
 class Check(Struct, frozen=True):
@@ -87,7 +83,7 @@ class Readiness:
 
     def _of_open_files(self) -> Check:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = self._gateway.campus.sessions.connections_max + DESCRIPTORS_BESIDE_CONNECTIONS
+        needed = descriptors_needed(self._gateway.campus.sessions.connections_max)
         enough = soft == resource.RLIM_INFINITY or soft >= needed
         text = f"open-file limit {soft}, needed for sessions.connections_max {needed}"
         return Check("open-files", enough, text if enough else f"{text}: raise `ulimit -n` or lower connections_max")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from switch.batches import ParcelSent, decode_answered, encode_parcels
-from switch.mailbox import Mailbox, Parcel, refusal
+from switch.mailbox import DEADLINE_TICK_S, Mailbox, Parcel, refusal
 from switch.meters import Meters
 from wire.codec import reply_decoder
 from wire.codes import Code, Reason
@@ -26,7 +26,6 @@ CALLS_MAX: Final = 2
 
 CALL_REQUESTS_MAX: Final = 2_048
 SEND_AGAIN_S: Final = 0.1
-DEADLINE_TICK_S: Final = 0.05
 _OF_THIS_COPY_ONLY: Final = frozenset({Code.TRY_AGAIN, Code.TOO_LATE})
 """Codes that say that this copy had no effect, and nothing of a copy that was sent before."""
 

@@ -26,15 +26,12 @@ from actors.resharding import rewrite
 from actors.store import CommitBrokenError, CommitRefusedError, StoreFormatError, StoreLockedError
 from actors.verification import Verified, verify
 from switch.amounts import yuan
-from switch.data_folder import SHARDS_MAX, close_all, create, open_all
-from switch.readiness import raise_open_file_limit
+from switch.data_folder import SHARDS_MAX, close_all, create, files_needed, open_all
+from switch.open_files import raise_open_file_limit
 from switch.reports import report_console
 
 UNFINISHED: Final = ".unfinished"
 """Added to the new folder's name until everything in it is checked."""
-
-DESCRIPTORS_PER_SHARD: Final = 4
-"""Two for its data, one for each of its two locks."""
 
 Step = Callable[[str, int], Callable[[int], None]]
 """(what is done, to how many events) → what is to be called with how many of them are done."""
@@ -67,7 +64,7 @@ def reshard(data: Path, shards: int, into: Path, map_size: int) -> None:
     reshard is writing it, or one was killed: it is refused. If none is running, remove it and start again.
     """
     target = _target(data, into)
-    raise_open_file_limit(2 * SHARDS_MAX * DESCRIPTORS_PER_SHARD)  # two folders are open at once
+    raise_open_file_limit(files_needed(2 * SHARDS_MAX))  # two folders are open at once
     try:
         old = open_all(data)
     except (StoreFormatError, StoreLockedError, OSError) as error:

@@ -25,7 +25,8 @@ from switch.http import HttpServer
 from switch.interpreter import settle_in
 from switch.meters import Meters
 from switch.metrics import make_registry
-from switch.readiness import Readiness, raise_open_file_limit
+from switch.open_files import raise_open_file_limit
+from switch.readiness import Readiness, descriptors_needed
 from switch.secrets_file import Secrets
 from switch.shards import Shards
 
@@ -89,7 +90,7 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
     registry = make_registry(meters, shards, gateway)
     readiness = Readiness(shards, gateway, settings.clock, settings.data)
     http = HttpServer(readiness, registry, settings.clock)
-    raise_open_file_limit(settings.campus.sessions.connections_max)
+    raise_open_file_limit(descriptors_needed(settings.campus.sessions.connections_max))
     settle_in()
     head_log = loop.create_task(_log_every_minute(recovered, readiness))
     try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from msgspec import Struct
 
 from actors.lmdb_store import LmdbStore, Made
 from actors.placement import slots_of
+from actors.shard import Shard
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
 from switch.campus import ConfigurationError, read_campus
@@ -132,12 +134,10 @@ class ShardProcess:
         campus = read_campus(settings.campus_file)
         self._problem = "recovering"
         store = LmdbStore.open(shard_folder(settings.data, self._shard), map_bytes=settings.map_bytes)
-        recovering = asyncio.ensure_future(asyncio.to_thread(recover_shard, store))
         try:
             self._check_same_folder(store.made)
-            shard = await asyncio.shield(recovering)
+            shard = await _finished_even_if_cancelled(asyncio.to_thread(recover_shard, store))
         except BaseException:
-            await asyncio.wait([recovering])  # it reads the store
             store.close()
             raise
         meters = Meters()
@@ -150,3 +150,12 @@ class ShardProcess:
         log.info("recovered", shard=self._shard, position=shard.head.position, hash=shard.head.hash.hex(),
                  replayed=shard.snapshot_lag)  # fmt: skip
         return ShardHost(self._embedded, meters)
+
+
+async def _finished_even_if_cancelled(work: Coroutine[Any, Any, Shard]) -> Shard:
+    """The work's result; a cancellation waits for its end, because a thread that reads a store cannot be stopped."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        await asyncio.wait([task])

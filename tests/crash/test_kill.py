@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from campus_folder import write_campus
 from crowd import Crowd
-from running_switch import RunningSwitch, command, make_data
+from running_switch import RunningSwitch, make_data
+from witnesses import check, journaled
 
-from actors.account.kind import ACCOUNT
-from actors.journal import Journal
-from actors.lmdb_store import LmdbStore
 from simulators import station
-from switch.data_folder import shard_folder
 
 ACCOUNTS = 300
 ANSWERS_MAX = 1_500
@@ -53,32 +48,6 @@ async def started(data: Path, campus: Path, crowd: Crowd) -> RunningSwitch:
     switch = await asyncio.to_thread(RunningSwitch, data, campus)
     crowd.address.now = switch.address
     return switch
-
-
-def journaled(data: Path) -> list[Any]:
-    """Every event of a terminal."""
-    store = LmdbStore.open_read_only(shard_folder(data))
-    try:
-        events = [event for _, event in Journal(store, ACCOUNT.event_type).events(1)]
-    finally:
-        store.close()
-    return [event for event in events if hasattr(event, "stan")]
-
-
-def check(crowd: Crowd, data: Path, seed: int) -> None:
-    """Nothing lost, nothing doubled, by three witnesses: the auditor, the journal, and the journal's own check."""
-    findings = crowd.auditor.findings
-    assert not findings, f"seed {seed}: {findings[:5]}"
-    events = journaled(data)
-    decided = Counter((event.terminal, event.stan) for event in events)
-    twice = [key for key, times in decided.items() if times > 1]
-    assert not twice, f"seed {seed}: decided twice: {twice[:5]}"
-    effects = {(event.terminal, event.stan): event.authorization for event in events if hasattr(event, "authorization")}
-    acknowledged = {key: answer.authorization for key, answer in crowd.answered.items() if answer.authorization}
-    missing = acknowledged.items() - effects.items()
-    assert not missing, f"seed {seed}: acknowledged but not in the journal: {sorted(missing)[:5]}"
-    verified = command("verify", "--data", data)
-    assert verified.exit_code == 0, f"seed {seed}: {verified.output}"
 
 
 async def kill_while_at_work(switch: RunningSwitch, crowd: Crowd, random: Random) -> None:
