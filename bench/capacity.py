@@ -98,14 +98,14 @@ async def _settled(answers: Counter[int]) -> None:
 def _lag(target: Measured) -> int:
     if target.http is None:
         return 0
-    metrics = _page(target.http, "/metrics")
-    if metrics is not None:
+    status = _page(target.http, "/status.json")
+    if status is not None:  # it runs on Ray
+        found = [shard["snapshot_lag"] for shard in msgspec.json.decode(status)["shards"]]
+    else:
+        metrics = _page(target.http, "/metrics") or b""
         found = [
             int(float(lag)) for lag in re.findall(rb"^tapswitch_snapshot_lag_events\{\S+ (\S+)$", metrics, re.MULTILINE)
         ]
-    else:
-        status = _page(target.http, "/status.json")
-        found = [shard["snapshot_lag"] for shard in msgspec.json.decode(status or b"{}")["shards"]]
     assert found, "the switch shows its snapshot lag"
     return sum(found)
 

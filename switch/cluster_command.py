@@ -13,15 +13,19 @@ from rich.table import Table
 
 from switch.addresses import ADDRESS, Address
 from switch.cluster_status import ClusterStatus
+from switch.node_command import node as node_command
 from switch.reports import report_console
 
 SECONDS_MAX: Final = 5.0
+NODE_CHARACTERS: Final = 8
+"""Of a node's identity, enough to tell one from another."""
+
 _NOT_ON_RAY: Final = "--http {}: this is no switch on Ray; one that runs in one process has /readyz and /metrics there"
 
 
 @click.group()
 def cluster() -> None:
-    """Look at a switch that was started with `serve --cluster`."""
+    """Run a machine of a Ray cluster, or look at a switch that was started with `serve --cluster`."""
 
 
 @cluster.command()
@@ -44,7 +48,10 @@ def status(http: Address, *, as_json: bool) -> None:
         click.echo(page.decode(), nl=False)
     else:
         _show(found)
-    raise SystemExit(1 if found.problems else 0)
+    raise SystemExit(0 if found.serving else 1)
+
+
+cluster.add_command(node_command)
 
 
 def _page(http: Address) -> bytes:
@@ -61,37 +68,46 @@ def _page(http: Address) -> bytes:
 
 
 def _show(found: ClusterStatus) -> None:
-    shards = Table(title="Shards", title_justify="left")
-    for column in (
-        "shard",
-        "slots",
-        "process",
-        "restarts",
-        "position",
-        "newest event (UTC)",
-        "mailbox",
-        "lag",
-        "state",
-    ):
-        shards.add_column(column, justify="left" if column == "state" else "right")
-    for shard in found.shards:
+    addresses = {node.node: node.address for node in found.nodes}
+    nodes = _table("Nodes", "node", "address", "shards", "gateways", "state")
+    for node in found.nodes:
+        nodes.add_row(
+            node.node[:NODE_CHARACTERS], node.address, ", ".join(map(str, node.shards)), str(node.gateways),
+            "alive" if node.alive else "lost",
+        )  # fmt: skip
+    shards = _table(
+        "Shards", "shard", "slots", "node", "process", "restarts", "registry", "position", "newest event (UTC)",
+        "mailbox", "lag", "state",
+    )  # fmt: skip
+    for number, shard in enumerate(found.shards):
         shards.add_row(
-            str(shard.shard), f"{shard.first_slot}-{shard.last_slot}", str(shard.pid),
-            str(found.restarts.get(f"shard-{shard.shard}", 0)), f"{shard.position:,}", _when(shard.time_us),
+            str(number), f"{shard.first_slot}-{shard.last_slot}", addresses.get(shard.node, ""), str(shard.pid),
+            str(found.restarts.get(shard.name, 0)), str(shard.registry), f"{shard.position:,}", _when(shard.time_us),
             str(shard.mailbox), f"{shard.snapshot_lag:,}", shard.problem or "serving",
         )  # fmt: skip
-    gateways = Table(title="Gateways", title_justify="left")
-    for column in ("gateway", "process", "restarts", "connections", "stations", "waiting", "state"):
-        gateways.add_column(column, justify="left" if column == "state" else "right")
-    for gateway in found.gateways:
+    gateways = _table(
+        "Gateways", "gateway", "node", "process", "restarts", "registry", "connections", "stations", "waiting", "state"
+    )
+    for number, gateway in enumerate(found.gateways):
         gateways.add_row(
-            str(gateway.gateway), str(gateway.pid), str(found.restarts.get(f"gateway-{gateway.gateway}", 0)),
-            str(gateway.connections), str(gateway.stations), str(gateway.waiting), gateway.problem or "serving",
+            str(number), addresses.get(gateway.node, ""), str(gateway.pid), str(found.restarts.get(gateway.name, 0)),
+            str(gateway.registry), str(gateway.connections), str(gateway.stations), str(gateway.waiting),
+            gateway.problem or "serving",
         )  # fmt: skip
     console = report_console()
-    console.print(shards)
-    console.print(gateways)
-    console.print(f"Logs of the processes: {found.log_folder}")
+    for table in (nodes, shards, gateways):
+        console.print(table)
+    for check in found.checks():
+        if check.warning or not check.ok:
+            console.print(f"Look at {check.name}: {check.explanation}", soft_wrap=True)
+    console.print(f"Registry: version {found.registry}. Logs of the processes: {found.log_folder}", soft_wrap=True)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in {"node", "address", "state"} else "right")
+    return table
 
 
 def _when(time_us: int) -> str:

@@ -1,35 +1,50 @@
-"""What operators ask a cluster over HTTP: is it alive, is it ready, what does each process do."""
+"""What operators ask a cluster as a whole over HTTP."""
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
+
 from aiohttp import web
 
+from switch.clock import Clock
+from switch.cluster_status import ClusterStatus
+from switch.http import HttpServer, json_page, metrics_page, readyz
+from switch.metrics import Metrics, of_cluster
+from switch.readiness import Check
 from switch.supervisor import Supervisor
 
 
-def application(supervisor: Supervisor) -> web.Application:
-    """/healthz, /readyz and /status.json."""
+def cluster_http(supervisor: Supervisor, clock: Clock) -> HttpServer:
+    """/healthz, /readyz, /metrics of the supervisor, /status.json, and /targets: where all metrics are."""
 
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
-
-    async def readyz(_request: web.Request) -> web.Response:
-        problems = supervisor.status.problems
-        return _json({"ready": not problems, "problems": problems}, 503 if problems else 200)
+    def checks() -> list[Check]:
+        return supervisor.status.checks()
 
     async def status(_request: web.Request) -> web.Response:
-        return _json(supervisor.status)
+        return json_page(supervisor.status)
 
-    made = web.Application()
-    made.add_routes([
-        web.get("/healthz", healthz),
-        web.get("/readyz", readyz),
+    async def targets(request: web.Request) -> web.Response:
+        return json_page(_targets(supervisor.status, request.host))
+
+    return HttpServer(
+        readyz(checks, clock),
+        metrics_page(Metrics(lambda: of_cluster(supervisor.status))),
         web.get("/status.json", status),
-    ])  # fmt: skip
-    return made
+        web.get("/targets", targets),
+    )
 
 
-def _json(value: object, status: int = 200) -> web.Response:
-    body = msgspec.json.format(msgspec.json.encode(value)) + b"\n"
-    return web.Response(status=status, body=body, content_type="application/json")
+def _targets(status: ClusterStatus, here: str) -> list[dict[str, Any]]:
+    """As Prometheus reads them (http_sd_config): processes that were heard of, and this one as the request named it."""
+    addresses = {node.node: node.address for node in status.nodes}
+    return [
+        {"targets": [here], "labels": {"process": "supervisor"}},
+        *(
+            {
+                "targets": [process.http],
+                "labels": {"process": process.name, "node": addresses.get(process.node, "")},
+            }
+            for process in status.processes
+            if process.http and not process.is_silent
+        ),
+    ]

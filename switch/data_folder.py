@@ -85,6 +85,18 @@ def open_all(data: Path, open_one: Callable[[Path], LmdbStore] = LmdbStore.open)
     return stores
 
 
+def shards_made(data: Path) -> list[Made]:
+    """What the shards in `data` say of themselves, which may be some of a data folder's, its others lying elsewhere.
+
+    Raises StoreFormatError if one lies under another's name, or cannot be read.
+    """
+    found = [(shard_folder(data, shard), shard) for shard in shards_found(data)]
+    made = [(folder, shard, _made(folder)) for folder, shard in found]
+    for folder, shard, of in made:
+        _check_name(folder, shard, of)
+    return [of for _, _, of in made]
+
+
 def recover_shard(store: LmdbStore) -> Shard:
     """The shard of a store as it was after its last durable commit. Raises StoreFormatError if that is damaged."""
     return recover(store, ACCOUNT, store.made.shard, authorizations_after=store.made.authorizations_after)
@@ -118,5 +130,9 @@ def _check_made_together(data: Path, shard: int, first: Made, made: Made) -> Non
             f"{folder}: this is shard {made.shard} of {made.shards} of another data folder than {shard_folder(data)}; "
             "put back all shards of one, and move others away"
         )
+    _check_name(folder, shard, made)
+
+
+def _check_name(folder: Path, shard: int, made: Made) -> None:
     if made.shard != shard:
         raise StoreFormatError(f"{folder}: this is shard {made.shard}; give each shard's folder its own name back")

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import structlog
 
-from switch.campus import Campus
 from switch.clock import Clock
 from switch.meters import Meters
-from switch.secrets_file import Secrets
+from switch.registry import Registry
 from switch.session import Session
 from switch.shards import Shards
+from wire.codes import Reason
 
 TICK_S: Final = 1.0
 """How often time limits are looked at, and the length of the window in which a terminal's requests are counted."""
@@ -33,15 +33,15 @@ class Gateway:
 
     def __init__(
         self,
-        campus: Campus,
-        secrets: Secrets,
+        registry: Registry,
         shards: Shards[Any],
         clock: Clock,
         meters: Meters,
         *,
         log_requests: bool,
     ) -> None:
-        self.campus = campus
+        self.registry = registry
+        self.campus = registry.campus
         self.shards = shards
         self.clock = clock
         self.meters = meters
@@ -57,7 +57,9 @@ class Gateway:
         """Requests by terminal."""
 
         self.stopping = False
-        self._secrets = secrets
+        self.sign_ons_refused: Reason | None = None
+        """Why no station may sign on now, although the switch is not stopping (to be answered 91), or None."""
+
         self._sessions_made = 0
         self._server: asyncio.Server | None = None
         self._tick = self.loop.call_later(TICK_S, self._on_tick)
@@ -100,7 +102,14 @@ class Gateway:
 
     def find_key(self, station: str, key_number: int) -> bytes | None:
         """A station's pre-shared key."""
-        return self._secrets.get(station, {}).get(key_number)
+        return self.registry.secrets.get(station, {}).get(key_number)
+
+    def change_registry(self, registry: Registry) -> None:
+        """Go by this version from now on. Sessions whose station or key is gone are closed."""
+        self.registry = registry
+        self.campus = registry.campus
+        for session in list(self.sessions):
+            session.check_rights()
 
     def now_us(self) -> int:
         """The shards' time, which never goes back: a terminal that lost its counter continues from it."""

@@ -1,102 +1,121 @@
-"""One gateway in a process of its own. It starts by itself when it is first asked anything, also after a restart."""
+"""One gateway in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
-from msgspec import Struct
 
-from switch import logs
-from switch.campus import read_campus
+from switch.cluster_process import ClusterProcess
+from switch.cluster_status import GatewayStatus
 from switch.gateway import Gateway
-from switch.interpreter import settle_in
-from switch.meters import Meters
+from switch.metrics import GATEWAY_STAGES, Families, Source, of_gateway, of_process
 from switch.open_files import raise_open_file_limit
-from switch.process_settings import ProcessSettings
-from switch.readiness import descriptors_needed
+from switch.process_settings import Place, ProcessSettings
+from switch.readiness import Check, check_open_files, descriptors_needed
+from switch.registry import Registry
 from switch.remote_shard import RemoteShard
-from switch.secrets_file import read_secrets, refuse_marked_beyond_loopback
 from switch.shards import Shards
+from wire.codes import Reason
+
+STALE_S: Final = 10.0
+"""A gateway that has not heard for so long that its registry is the newest one takes no sign-ons."""
 
 log = structlog.get_logger()
 
 
-class GatewayStatus(Struct, frozen=True):
-    """What a gateway says of itself."""
-
-    gateway: int
-    pid: int
-    problem: str | None
-    """Why it is not serving, or None."""
-
-    connections: int = 0
-    stations: int = 0
-    """Stations with a session."""
-
-    waiting: int = 0
-    """Requests that wait for a call to a shard."""
-
-
-class GatewayProcess:
+class GatewayProcess(ClusterProcess):
     """Listens on the port that all gateways share, and brings requests to the shards by calls."""
 
     def __init__(
-        self, settings: ProcessSettings, gateway: int, calls: Sequence[Callable[[bytes], Awaitable[bytes]]]
+        self,
+        settings: ProcessSettings,
+        find_place: Callable[[], Place],
+        gateway: int,
+        calls: Sequence[Callable[[bytes], Awaitable[bytes]]],
     ) -> None:
         """`calls`: for each shard, what brings a batch to it."""
-        self._settings = settings
-        self._number = gateway
+        super().__init__(f"gateway-{gateway}", settings, find_place)
         self._calls = calls
         self._gateway: Gateway | None = None
         self._shards: Shards[RemoteShard] | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._staleness: asyncio.TimerHandle | None = None
 
-    async def status(self) -> GatewayStatus:
-        """What this gateway is doing."""
-        if self._starting is None:
-            logs.configure(self._settings.log_level)
-            self._starting = asyncio.get_running_loop().create_task(self._start())
-        gateway, shards = self._gateway, self._shards
+    async def status(self, newest_registry: int) -> GatewayStatus:
+        """What this gateway is doing. It learns from the question whether its registry is the newest one."""
+        gateway, shards, told = self._gateway, self._shards, self.told()
         if gateway is None or shards is None:
-            failed = self._starting.exception() if self._starting.done() else None
-            if failed is not None:
-                self._starting = None  # and the next question is the next attempt
-            return GatewayStatus(self._number, os.getpid(), str(failed) if failed else "starting")
+            return GatewayStatus(**told)
+        if gateway.registry.version == newest_registry:
+            self._be_fresh(gateway)
+        if gateway.stopping:
+            told["problem"] = "stopping"
         return GatewayStatus(
-            self._number, os.getpid(), "stopping" if gateway.stopping else None, len(gateway.sessions),
-            len(gateway.by_station), sum(shard.mailbox.depth for shard in shards.handles),
-        )  # fmt: skip
+            **told,
+            connections=len(gateway.sessions),
+            stations=len(gateway.by_station),
+            waiting=sum(shard.mailbox.depth for shard in shards.handles),
+        )
 
-    async def stop(self) -> None:
-        """Accept nothing more, answer what is in flight, say goodbye."""
-        if self._gateway is not None and self._shards is not None:
-            await self._gateway.stop()
-            await asyncio.gather(*(shard.stop() for shard in self._shards.handles))
-        log.info("stopped", gateway=self._number)
-
-    async def _start(self) -> None:
-        settings, meters = self._settings, Meters()
-        campus = read_campus(settings.campus_file)
-        secrets = read_secrets(settings.secrets_file, campus.stations)
-        refuse_marked_beyond_loopback(settings.secrets_file, secrets, settings.listen.host)
+    async def open(self, registry: Registry) -> None:
+        """See ClusterProcess."""
+        settings, meters = self.settings, self.meters
 
         def flush() -> None:
             gateway.flush()
 
-        shards = Shards([RemoteShard(call, meters, campus.sessions.mailbox_max, flush) for call in self._calls])
-        gateway = Gateway(campus, secrets, shards, settings.clock, meters, log_requests=settings.log_level == "debug")
+        limits = registry.campus.sessions
+        shards = Shards([RemoteShard(call, meters, limits.mailbox_max, flush) for call in self._calls])
+        gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_level == "debug")
         try:
-            raise_open_file_limit(descriptors_needed(campus.sessions.connections_max))
+            raise_open_file_limit(descriptors_needed(limits.connections_max))
             await gateway.listen(settings.listen.host, settings.listen.port, share_port=True)
-        except BaseException as error:
-            log.warning("cannot start; trying again", gateway=self._number, problem=str(error))
+        except BaseException:
             gateway.close()
             for shard in shards.handles:
                 shard.close()
             raise
-        settle_in()
         self._gateway, self._shards = gateway, shards
-        log.info("listening", gateway=self._number, address=str(settings.listen))
+        self._be_fresh(gateway)
+        log.info("listening", gateway=self.name, address=str(settings.listen))
+
+    async def close(self) -> None:
+        """Accept nothing more, answer what is in flight, say goodbye."""
+        if self._staleness is not None:
+            self._staleness.cancel()
+        if self._gateway is not None and self._shards is not None:
+            await self._gateway.stop()
+            await asyncio.gather(*(shard.stop() for shard in self._shards.handles))
+
+    def registry_changed(self, registry: Registry) -> None:
+        """See ClusterProcess."""
+        assert self._gateway is not None, "it is open"
+        self._gateway.change_registry(registry)
+        self._be_fresh(self._gateway)
+
+    def checks(self) -> list[Check]:
+        """See ClusterProcess."""
+        gateway = self._gateway
+        assert gateway is not None, "it is open"
+        fresh = gateway.sign_ons_refused is None
+        text = f"version {gateway.registry.version}" + ("" if fresh else f", not confirmed for {STALE_S:.0f} s")
+        return [check_open_files(gateway.campus.sessions.connections_max), Check("registry", fresh, text)]
+
+    def sources(self) -> list[Source]:
+        """See ClusterProcess."""
+        return [lambda: of_process(self.meters, GATEWAY_STAGES), self._of_gateway]
+
+    def _of_gateway(self) -> Families:
+        return of_gateway(self.meters, self._gateway) if self._gateway is not None else iter(())
+
+    def _be_fresh(self, gateway: Gateway) -> None:
+        gateway.sign_ons_refused = None
+        if self._staleness is not None:
+            self._staleness.cancel()
+        self._staleness = asyncio.get_running_loop().call_later(STALE_S, self._be_stale, gateway)
+
+    def _be_stale(self, gateway: Gateway) -> None:
+        log.warning("registry not confirmed; taking no sign-ons", gateway=self.name, seconds=STALE_S)
+        gateway.sign_ons_refused = Reason.NOT_READY

@@ -1,56 +1,65 @@
-"""What operators ask over HTTP: is it alive, is it ready, what does it count."""
+"""What operators ask a process over HTTP: is it alive, is it ready, what does it count."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import msgspec
 from aiohttp import web
 
+from switch.addresses import Address
 from switch.clock import Clock
-from switch.metrics import CONTENT_TYPE, Registry, render
-from switch.readiness import Readiness
+from switch.metrics import CONTENT_TYPE, Metrics
+from switch.readiness import Check
 
 
 class HttpServer:
-    """Serves on the switch's own event loop."""
+    """Serves pages on the process's own event loop, `/healthz` among them."""
 
-    def __init__(self, readiness: Readiness, registry: Registry, clock: Clock) -> None:
-        self._readiness = readiness
-        self._registry = registry
-        self._clock = clock
+    def __init__(self, *pages: web.RouteDef) -> None:
         application = web.Application()
-        application.add_routes([
-            web.get("/healthz", self._healthz),
-            web.get("/readyz", self._readyz),
-            web.get("/metrics", self._metrics),
-        ])  # fmt: skip
+        application.add_routes([web.get("/healthz", _healthz), *pages])
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=15.0)
 
-    async def listen(self, host: str, port: int) -> tuple[str, int]:
+    async def listen(self, host: str, port: int) -> Address:
         """Begin to serve; returns the address in use."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        address = self._runner.addresses[0]
-        return address[0], address[1]
+        await web.TCPSite(self._runner, host, port).start()
+        return Address(*self._runner.addresses[0][:2])
 
     async def stop(self) -> None:
         """Stop serving."""
         await self._runner.cleanup()
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        checks = self._readiness.checks()
-        ready = all(check.ok for check in checks)
-        body = msgspec.json.encode({
-            "ready": ready,
-            "simulated_clock": self._clock.simulated,
-            "time_us": self._clock.now_us(),
-            "checks": checks,
-        })  # fmt: skip
-        return web.Response(status=200 if ready else 503, body=msgspec.json.format(body) + b"\n",
-                            content_type="application/json")  # fmt: skip
+def readyz(checks: Callable[[], Sequence[Check]], clock: Clock) -> web.RouteDef:
+    """`/readyz`: 200 if every check is ok, otherwise 503; and what each of them found."""
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=render(self._registry), headers={"Content-Type": CONTENT_TYPE})
+    async def page(_request: web.Request) -> web.Response:
+        found = checks()
+        ready = all(check.ok for check in found)
+        return json_page(
+            {"ready": ready, "simulated_clock": clock.simulated, "time_us": clock.now_us(), "checks": found},
+            200 if ready else 503,
+        )
+
+    return web.get("/readyz", page)
+
+
+def metrics_page(metrics: Metrics) -> web.RouteDef:
+    """`/metrics`, for Prometheus."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    return web.get("/metrics", page)
+
+
+def json_page(value: object, status: int = 200) -> web.Response:
+    """A page that programs read, and people can."""
+    body = msgspec.json.format(msgspec.json.encode(value)) + b"\n"
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.Response(text="alive\n")

@@ -10,15 +10,28 @@ from switch.clock import Clock
 
 
 class ProcessSettings(NamedTuple):
-    """Paths and not contents: a process that starts again reads what stands there then."""
+    """The same for all processes of a switch."""
 
-    data: Path
     data_folder: str
     """Which one it is (`Made.data_folder`): no other may take its place while the switch runs."""
 
-    campus_file: Path
-    secrets_file: Path
     listen: Address
+    web_host: str | None
+    """Where `/metrics` is served, on any free port; None: on the address of the node."""
+
     clock: Clock
     map_bytes: int
     log_level: str
+
+
+class Place(NamedTuple):
+    """Where a process runs."""
+
+    node: str
+    """Identity of the Ray node."""
+
+    address: str
+    """The node's host."""
+
+    data: Path
+    """Its data folder."""

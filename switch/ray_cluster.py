@@ -12,32 +12,43 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from switch.gateway_process import GatewayProcess, GatewayStatus
-from switch.process_settings import ProcessSettings
+from switch.cluster_status import GatewayStatus, NodeStatus, ShardStatus
+from switch.gateway_process import GatewayProcess
+from switch.node_resources import (
+    DATA_VARIABLE,
+    GATEWAY,
+    OBJECT_STORE_BYTES,
+    Offer,
+    gateways_of,
+    resources,
+    set_environment,
+    shard_resource,
+    shards_of,
+    whole,
+)
+from switch.process_settings import Place, ProcessSettings
+from switch.registry import Registry
 from switch.remote_shard import ShardUnreachableError
-from switch.shard_process import ShardProcess, ShardStatus
+from switch.shard_process import ShardProcess
 
-# Ray would end the process that uses most memory when little is left: that is a shard.
-os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_AUTH_MODE", "token")
+set_environment(None)
 
-import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+import ray  # noqa: E402 - it looks at its environment when it is imported
+from ray.exceptions import RayActorError, RayError, RayTaskError  # noqa: E402
 
 NAMESPACE: Final = "tapswitch"
-OBJECT_STORE_BYTES: Final = 100 << 20
-"""Calls travel inline; nothing is meant to lie in the store."""
-
 ACTOR_CALLS_MAX: Final = 1_000
 PROBE_SECONDS_MAX: Final = 1.0
 STOP_SECONDS_MAX: Final = 8.0
+LEAVE_SECONDS_MAX: Final = 8.0
 
 Answer = TypeVar("Answer")
+Status = TypeVar("Status", ShardStatus, GatewayStatus)
 
 log = structlog.get_logger()
 
@@ -67,65 +78,136 @@ class RayCall:
         return answered
 
 
-class RayCluster:
-    """A switch's actors on a Ray of its own on this machine."""
+class RayProcess(Generic[Status]):
+    """An actor as the supervisor reaches it."""
 
-    def __init__(self, settings: ProcessSettings, shards: int, gateways: int) -> None:
-        """Start Ray and all actors. Raises ClusterError."""
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        try:
-            context: Any = ray.init(
-                address="local",
-                include_dashboard=False, namespace=NAMESPACE, object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False, configure_logging=False,
-            )  # fmt: skip
-        except Exception as error:  # Ray raises whatever it likes here, also a plain Exception
-            ray.shutdown()
-            raise ClusterError(
-                f"Ray cannot start on this machine: {error}. It needs about 600 MB of memory, some ports, and a few "
-                "hundred open files (ulimit -n); its logs are under /tmp/ray/session_latest/logs"
-            ) from error
-        self.log_folder = f"{context.address_info['session_dir']}/logs"
-        """What the processes write."""
+    def __init__(self, name: str, actor: Any) -> None:
+        self.name = name
+        self._actor = actor
 
-        self.shards = [_actor(ShardProcess, f"shard-{number}", settings, number, shards) for number in range(shards)]
-        calls = [RayCall(f"shard-{number}") for number in range(shards)]
-        self.gateways = [
-            _actor(GatewayProcess, f"gateway-{number}", settings, number, calls) for number in range(gateways)
-        ]
+    async def status(self, newest_registry: int) -> Status | None:
+        """See ClusterProcess; None if it does not answer in time."""
+        return await _within(PROBE_SECONDS_MAX, self._actor.status.remote(newest_registry))
 
-    async def shard_statuses(self) -> list[ShardStatus | None]:
-        """Each shard's status; None for one that does not answer."""
-        statuses: list[ShardStatus | None] = await asyncio.gather(*map(_status, self.shards))
-        return statuses
-
-    async def gateway_statuses(self) -> list[GatewayStatus | None]:
-        """Each gateway's status; None for one that does not answer."""
-        statuses: list[GatewayStatus | None] = await asyncio.gather(*map(_status, self.gateways))
-        return statuses
+    async def change_registry(self, registry: Registry, position_seen: int) -> None:
+        """See ClusterProcess. Whether it worked is in the next status."""
+        await _within(PROBE_SECONDS_MAX, self._actor.change_registry.remote(registry, position_seen))
 
     async def stop(self) -> None:
-        """Gateways first, so that what is in flight is answered; then shards, which write their snapshots; then Ray."""
+        """In good order, or after STOP_SECONDS_MAX in any other; it is not started again."""
+        await _within(STOP_SECONDS_MAX, self._actor.stop.remote())
+        ray.kill(self._actor)
+
+
+class RayCluster:
+    """A Ray, of its own or joined, and a switch's processes on it once they are started."""
+
+    def __init__(self, log_folder: str) -> None:
+        self.log_folder = log_folder
+        """Where the processes of this machine write."""
+
+        self.shards: list[RayProcess[ShardStatus]] = []
+        self.gateways: list[RayProcess[GatewayStatus]] = []
+
+    @classmethod
+    def start(cls, data: Path, gateways: int) -> RayCluster:
+        """Start Ray on this machine alone, with the shards of `data` and room for so many gateways.
+
+        Raises ClusterError.
+        """
+        set_environment(data)
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        hint = (
+            "It needs about 600 MB of memory, some ports, and a few hundred open files (ulimit -n); its logs are under "
+            "/tmp/ray/session_latest/logs"
+        )
+        return cls._connected(
+            "Ray cannot start on this machine", hint, address="local", include_dashboard=False, num_cpus=0,
+            object_store_memory=OBJECT_STORE_BYTES, resources=resources(data, gateways),
+        )  # fmt: skip
+
+    @classmethod
+    def join(cls, address: str) -> RayCluster:
+        """Join the Ray whose head is at `address` (HOST:PORT). Raises ClusterError."""
+        hint = (
+            "A node must run on this machine (tapswitch cluster node), with the same versions of Ray and Python and "
+            "the same token (RAY_AUTH_TOKEN, or ~/.ray/auth_token) as all others"
+        )
+        return cls._connected(f"Ray at {address} cannot be joined", hint, address=address)
+
+    @classmethod
+    def _connected(cls, failure: str, hint: str, **options: Any) -> RayCluster:
         try:
-            for actors in (self.gateways, self.shards):
-                await asyncio.gather(*(_within(STOP_SECONDS_MAX, actor.stop.remote()) for actor in actors))
-        finally:
-            async with asyncio.timeout(STOP_SECONDS_MAX):
-                await asyncio.to_thread(ray.shutdown)
+            context: Any = ray.init(namespace=NAMESPACE, log_to_driver=False, configure_logging=False, **options)
+        except Exception as error:  # Ray raises whatever it likes here, also a plain Exception
+            ray.shutdown()
+            raise ClusterError(f"{failure}: {error}. {hint}") from error
+        return cls(f"{context.address_info['session_dir']}/logs")
+
+    async def nodes(self) -> list[NodeStatus]:
+        """The machines, those that were lost among them."""
+        return [
+            NodeStatus(
+                node=node["NodeID"],
+                address=node["NodeManagerAddress"],
+                alive=node["Alive"],
+                shards=shards_of(node["Resources"]),
+                gateways=gateways_of(node["Resources"]),
+            )
+            for node in await asyncio.to_thread(ray.nodes)
+        ]
+
+    async def offer(self) -> Offer:
+        """What the machines offer together now. Raises OfferError if that is not one whole data folder."""
+        return whole([node["Resources"] for node in await asyncio.to_thread(ray.nodes) if node["Alive"]])
+
+    def start_processes(self, settings: ProcessSettings, shards: int, gateways: int) -> None:
+        """Shards where their data are, gateways spread over the nodes that have room. Raises ClusterError."""
+        calls = [RayCall(f"shard-{number}") for number in range(shards)]
+        try:
+            for number in range(shards):
+                resource = shard_resource(settings.data_folder, number, shards)
+                actor = _actor(ShardProcess, f"shard-{number}", resource, settings, find_place, number, shards)
+                self.shards.append(RayProcess(f"shard-{number}", actor))
+            for number in range(gateways):
+                actor = _actor(GatewayProcess, f"gateway-{number}", GATEWAY, settings, find_place, number, calls)
+                self.gateways.append(RayProcess(f"gateway-{number}", actor))
+        except ValueError as error:  # a name is taken
+            raise ClusterError(f"another switch runs on this Ray, or has not ended yet: {error}") from error
+
+    async def stop_processes(self) -> None:
+        """Gateways first, so that what is in flight is answered; then shards, which write their snapshots."""
+        for processes in (self.gateways, self.shards):
+            await asyncio.gather(*(process.stop() for process in processes))
+
+    async def leave(self) -> None:
+        """Stop a Ray of its own, or leave the one that was joined; processes that still run there end then.
+
+        Raises TimeoutError.
+        """
+        async with asyncio.timeout(LEAVE_SECONDS_MAX):
+            await asyncio.to_thread(ray.shutdown)
 
 
-def _actor(process: type, name: str, *arguments: Any) -> Any:
+def find_place() -> Place:
+    """Where this process of Ray runs."""
+    return Place(
+        ray.get_runtime_context().get_node_id(),
+        ray.util.get_node_ip_address(),  # type: ignore[no-untyped-call]
+        Path(os.environ.get(DATA_VARIABLE, "")),
+    )
+
+
+def _actor(process: type, name: str, resource: str, *arguments: Any) -> Any:
     options: Any = {
         "num_cpus": 0,
+        "resources": {resource: 1},
+        "scheduling_strategy": "SPREAD",
         "max_restarts": -1,
         "max_task_retries": 0,
         "max_concurrency": ACTOR_CALLS_MAX,
     }
     return ray.remote(**options)(process).options(name=name).remote(*arguments)
-
-
-async def _status(actor: Any) -> Any:
-    return await _within(PROBE_SECONDS_MAX, actor.status.remote())
 
 
 async def _within(seconds: float, answer: Awaitable[Answer]) -> Answer | None:

@@ -38,7 +38,7 @@ class Check(Struct, frozen=True):
 
 
 class Readiness:
-    """Looks at everything each time it is asked."""
+    """Of the embedded switch. Looks at everything each time it is asked."""
 
     def __init__(self, shards: Shards[EmbeddedShard], gateway: Gateway, clock: Clock, data: Path) -> None:
         self._shards = shards
@@ -48,47 +48,61 @@ class Readiness:
 
     def checks(self) -> list[Check]:
         """All checks; the switch is ready if every one is ok."""
+        gateway = self._gateway
         return [
-            self._serving(),
+            Check("serving", not gateway.stopping, "stopping" if gateway.stopping else connections(gateway)),
             *(self._of_shard(number, shard) for number, shard in enumerate(self._shards.handles)),
-            *(self._of_map(number, shard) for number, shard in enumerate(self._shards.handles)),
-            self._of_disk(),
-            self._of_open_files(),
-            self._of_clock(),
+            *(check_map(f"map-{number}", shard) for number, shard in enumerate(self._shards.handles)),
+            check_disk(self._data),
+            check_open_files(gateway.campus.sessions.connections_max),
+            check_clock(self._clock, self._shards.time_us),
         ]
-
-    def _serving(self) -> Check:
-        stopping = self._gateway.stopping
-        return Check("serving", not stopping, "stopping" if stopping else f"{len(self._gateway.sessions)} connections")
 
     def _of_shard(self, number: int, embedded: EmbeddedShard) -> Check:
         problem = embedded.problem()
-        position = embedded.shard.head.position
-        return Check(f"shard-{number}", problem is None, problem or f"journal at position {position}")
+        return Check(f"shard-{number}", problem is None, problem or journal_position(embedded.shard.head.position))
 
-    def _of_map(self, number: int, embedded: EmbeddedShard) -> Check:
-        usage = embedded.shard.usage()
-        used = usage.used / usage.limit if usage.limit else 0.0
-        text = f"{usage.used / 2**20:.0f} MiB used of a map of {usage.limit / 2**20:.0f} MiB ({used:.1%})"
-        if used > MAP_USED_WARNING:
-            text += "; make room now: move to a larger map or a new data folder before it is full"
-        return Check(f"map-{number}", used <= MAP_USED_MAX, text, used > MAP_USED_WARNING)
 
-    def _of_disk(self) -> Check:
-        free = shutil.disk_usage(self._data).free
-        text = f"{free / 2**20:,.0f} MiB free for the data folder"
-        if free < DISK_FREE_WARNING_BYTES:
-            text += "; make room now: without it, every commit is refused"
-        return Check("disk", free >= DISK_FREE_BYTES_MIN, text, free < DISK_FREE_WARNING_BYTES)
+def connections(gateway: Gateway) -> str:
+    """What a gateway does while all is well."""
+    return f"{len(gateway.sessions)} connections"
 
-    def _of_open_files(self) -> Check:
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = descriptors_needed(self._gateway.campus.sessions.connections_max)
-        enough = soft == resource.RLIM_INFINITY or soft >= needed
-        text = f"open-file limit {soft}, needed for sessions.connections_max {needed}"
-        return Check("open-files", enough, text if enough else f"{text}: raise `ulimit -n` or lower connections_max")
 
-    def _of_clock(self) -> Check:
-        problem = self._clock.problem(self._shards.time_us)
-        kind = f"simulated, {self._clock.speed:g} seconds a second" if self._clock.simulated else "system clock"
-        return Check("clock", problem is None, problem or kind)
+def journal_position(position: int) -> str:
+    """What a shard does while all is well."""
+    return f"journal at position {position}"
+
+
+def check_map(name: str, embedded: EmbeddedShard) -> Check:
+    """Has the store room?"""
+    usage = embedded.shard.usage()
+    used = usage.used / usage.limit if usage.limit else 0.0
+    text = f"{usage.used / 2**20:.0f} MiB used of a map of {usage.limit / 2**20:.0f} MiB ({used:.1%})"
+    if used > MAP_USED_WARNING:
+        text += "; make room now: move to a larger map or a new data folder before it is full"
+    return Check(name, used <= MAP_USED_MAX, text, used > MAP_USED_WARNING)
+
+
+def check_disk(data: Path) -> Check:
+    """Has the disk room?"""
+    free = shutil.disk_usage(data).free
+    text = f"{free / 2**20:,.0f} MiB free for the data folder"
+    if free < DISK_FREE_WARNING_BYTES:
+        text += "; make room now: without it, every commit is refused"
+    return Check("disk", free >= DISK_FREE_BYTES_MIN, text, free < DISK_FREE_WARNING_BYTES)
+
+
+def check_open_files(connections_max: int) -> Check:
+    """May this process open so many connections?"""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = descriptors_needed(connections_max)
+    enough = soft == resource.RLIM_INFINITY or soft >= needed
+    text = f"open-file limit {soft}, needed for sessions.connections_max {needed}"
+    return Check("open-files", enough, text if enough else f"{text}: raise `ulimit -n` or lower connections_max")
+
+
+def check_clock(clock: Clock, newest_event_us: int) -> Check:
+    """May events be stamped with this time?"""
+    problem = clock.problem(newest_event_us)
+    kind = f"simulated, {clock.speed:g} seconds a second" if clock.simulated else "system clock"
+    return Check("clock", problem is None, problem or kind)

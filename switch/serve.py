@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
 
 import click
 import structlog
@@ -16,21 +14,20 @@ from msgspec import Struct
 from actors.lmdb_store import LmdbStore
 from actors.shard import Shard
 from switch.addresses import Address
-from switch.campus import Campus
 from switch.clock import Clock
 from switch.data_folder import close_all, open_all, recover_shard
 from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
-from switch.http import HttpServer
+from switch.http import HttpServer, metrics_page, readyz
 from switch.interpreter import settle_in
+from switch.lifetime import Lifetime
 from switch.meters import Meters
-from switch.metrics import make_registry
+from switch.metrics import GATEWAY_STAGES, SHARD_STAGES, Metrics, of_gateway, of_process, of_shards
+from switch.minute_log import head, log_every_minute
 from switch.open_files import raise_open_file_limit
 from switch.readiness import Readiness, descriptors_needed
-from switch.secrets_file import Secrets
+from switch.registry import RegistryFiles
 from switch.shards import Shards
-
-HEAD_LOG_S: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -39,8 +36,7 @@ class Settings(Struct, frozen=True):
     """What `tapswitch serve` was asked for."""
 
     data: Path
-    campus: Campus
-    secrets: Secrets
+    registry_files: RegistryFiles
     listen: Address
     http: Address
     clock: Clock
@@ -49,7 +45,9 @@ class Settings(Struct, frozen=True):
 
 
 async def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status: 0 after a clean stop, 1 if the shard broke.
+    """Serve until SIGTERM or SIGINT, and read the registry again on SIGHUP.
+
+    Returns the exit status: 0 after a clean stop, 1 if the shard broke.
 
     Raises StoreLockedError, StoreFormatError, or OSError if an address cannot be used; nothing is left behind then.
     """
@@ -61,43 +59,44 @@ async def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[int] = loop.create_future()
+    async def read_registry_again() -> None:
+        registry = await asyncio.to_thread(settings.registry_files.read_again)
+        gateway.change_registry(registry)
+        for shard in shards.handles:
+            shard.policy = registry.campus.policy
 
-    def end(status: int) -> None:
-        if not stop.done():
-            stop.set_result(status)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end, 0)
+    lifetime = Lifetime(read_registry_again)
     for index, shard in enumerate(recovered):
-        log.info("recovered", shard=index, replayed=shard.snapshot_lag, **_head(shard))
-    meters = Meters()
+        log.info("recovered", shard=index, replayed=shard.snapshot_lag, **head(shard))
+    meters, registry = Meters(), settings.registry_files.newest
+    limits = registry.campus.sessions
 
     def flush() -> None:
         gateway.flush()
 
     shards = Shards([
         EmbeddedShard(
-            shard, settings.campus.policy, settings.clock, meters, settings.campus.sessions.mailbox_max,
-            on_delivered=flush, on_broken=lambda _: end(1),
+            shard, registry.campus.policy, settings.clock, meters, limits.mailbox_max,
+            on_delivered=flush, on_broken=lambda _: lifetime.end(1),
         )
         for shard in recovered
     ])  # fmt: skip
-    gateway = Gateway(
-        settings.campus, settings.secrets, shards, settings.clock, meters, log_requests=settings.log_requests
+    gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_requests)
+    metrics = Metrics(
+        lambda: of_process(meters, (*SHARD_STAGES, *GATEWAY_STAGES)),
+        lambda: of_shards(meters, dict(enumerate(shards.handles))),
+        lambda: of_gateway(meters, gateway),
     )
-    registry = make_registry(meters, shards, gateway)
     readiness = Readiness(shards, gateway, settings.clock, settings.data)
-    http = HttpServer(readiness, registry, settings.clock)
-    raise_open_file_limit(descriptors_needed(settings.campus.sessions.connections_max))
+    http = HttpServer(readyz(readiness.checks, settings.clock), metrics_page(metrics))
+    raise_open_file_limit(descriptors_needed(limits.connections_max))
     settle_in()
-    head_log = loop.create_task(_log_every_minute(recovered, readiness))
+    minute_log = asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered))))
     try:
         web = await http.listen(settings.http.host, settings.http.port)
         terminals = await gateway.listen(settings.listen.host, settings.listen.port)
-        click.echo(f"ready terminals={Address(*terminals)} http={Address(*web)}")
-        status = await stop
+        click.echo(f"ready terminals={Address(*terminals)} http={web}")
+        status = await lifetime.ended
         if status == 0:
             log.info("stopping")
             await gateway.stop()
@@ -105,22 +104,7 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
             status = 1 if any(shard.broken for shard in shards.handles) else 0
         return status
     finally:
-        head_log.cancel()
+        minute_log.cancel()
         await http.stop()
         for index, shard in enumerate(recovered):
-            log.info("stopped", shard=index, **_head(shard))
-
-
-async def _log_every_minute(shards: Sequence[Shard], readiness: Readiness) -> None:
-    """Say where the journals end, so that an older head can be checked against the folder, and what is not well."""
-    while True:
-        for check in readiness.checks():
-            if not check.ok or check.warning:
-                log.warning("look at this", check=check.name, ok=check.ok, explanation=check.explanation)
-        await asyncio.sleep(HEAD_LOG_S)
-        for number, shard in enumerate(shards):
-            log.info("journal head", shard=number, **_head(shard))
-
-
-def _head(shard: Shard) -> dict[str, Any]:
-    return {"position": shard.head.position, "hash": shard.head.hash.hex()}
+            log.info("stopped", shard=index, **head(shard))

@@ -4,74 +4,150 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from time import monotonic
+from typing import Final, NamedTuple
 
 import click
 import structlog
-from aiohttp import web
 
 from switch.addresses import Address
-from switch.cluster_http import application
+from switch.cluster_http import cluster_http
+from switch.lifetime import Lifetime
+from switch.node_resources import Offer, OfferError
 from switch.process_settings import ProcessSettings
-from switch.ray_cluster import RayCluster
+from switch.ray_cluster import ClusterError, RayCluster
+from switch.registry import RegistryFiles
 from switch.supervisor import Supervisor
+
+OFFER_S_MAX: Final = 60.0
+"""How long a switch that has joined a Ray waits for nodes with all the data and enough room."""
+
+ASK_AGAIN_S: Final = 0.1
 
 log = structlog.get_logger()
 
 
-async def serve_cluster(settings: ProcessSettings, http: Address, shards: int, gateways: int) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status.
+class ClusterOptions(NamedTuple):
+    """Which Ray, and how much on it."""
 
-    Raises ClusterError if Ray cannot start, or OSError if an address cannot be used; nothing is left behind then.
+    address: str | None
+    """HOST:PORT of the Ray to join; None: one of its own on this machine, with the shards of `data`."""
+
+    data: Path | None
+    shards: int | None
+    """How many there must be; None: any number."""
+
+    gateways: int
+
+
+async def serve_cluster(
+    options: ClusterOptions, settings: ProcessSettings, http: Address, registry_files: RegistryFiles
+) -> int:
+    """Serve until SIGTERM or SIGINT, and read the registry again on SIGHUP; returns the exit status.
+
+    Raises ClusterError if Ray cannot be had, or OSError if an address cannot be used; nothing is left behind then.
     """
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[int] = loop.create_future()
+    supervisor: Supervisor | None = None
 
-    def end(status: int = 0) -> None:
-        if not stop.done():
-            stop.set_result(status)
+    async def read_registry_again() -> None:
+        registry = await asyncio.to_thread(registry_files.read_again)
+        if supervisor is not None:
+            supervisor.registry = registry
 
+    lifetime = Lifetime(read_registry_again)
+    _refuse_if_listened_on(http)
+    with reserved(settings.listen) if options.address is None else nullcontext(settings.listen) as listen:
+        async with _connected(options) as cluster:
+            lifetime.heed_signals()  # Ray has put its own in their place, which end the process
+            offer = await _whole_offer(cluster, options, lifetime)
+            if offer is None:
+                return await lifetime.ended
+            settings = settings._replace(listen=listen, data_folder=offer.data_folder)
+            await asyncio.to_thread(cluster.start_processes, settings, offer.shards, options.gateways)
+            supervisor = Supervisor(cluster, registry_files.newest)
+            return await _supervise(cluster, supervisor, settings, http, lifetime)
+
+
+@asynccontextmanager
+async def _connected(options: ClusterOptions) -> AsyncIterator[RayCluster]:
+    """A Ray; it is left at the end, and one of its own is stopped."""
+    if options.address is not None:
+        cluster = await asyncio.to_thread(RayCluster.join, options.address)
+    else:
+        assert options.data is not None, "without an address, the data are here"
+        cluster = await asyncio.to_thread(RayCluster.start, options.data, options.gateways)
+    try:
+        yield cluster
+    finally:
+        try:
+            await cluster.leave()
+        except TimeoutError:
+            log.critical("Ray does not stop; leaving it behind")
+            os._exit(1)
+        log.info("stopped")
+
+
+async def _whole_offer(cluster: RayCluster, options: ClusterOptions, lifetime: Lifetime) -> Offer | None:
+    """What the nodes offer, once that is enough; None if the switch is to end before."""
+    began, missing = monotonic(), ""
+    while not lifetime.ended.done():
+        try:
+            return _enough(await cluster.offer(), options)
+        except OfferError as error:
+            if str(error) != missing:
+                missing = str(error)
+                log.warning("waiting for nodes", missing=missing)
+            if monotonic() - began > OFFER_S_MAX:
+                raise ClusterError(f"{error} (waited {OFFER_S_MAX:.0f} s for it)") from error
+        await asyncio.wait([lifetime.ended], timeout=ASK_AGAIN_S)
+    return None
+
+
+def _enough(offer: Offer, options: ClusterOptions) -> Offer:
+    if options.shards is not None and offer.shards != options.shards:
+        raise ClusterError(
+            f"--shards {options.shards}: the nodes have a data folder of {offer.shards}; `tapswitch reshard` makes one "
+            "with another number"
+        )
+    if offer.gateways < options.gateways:
+        raise OfferError(f"--gateways {options.gateways}: the nodes have room for {offer.gateways}")
+    return offer
+
+
+async def _supervise(
+    cluster: RayCluster, supervisor: Supervisor, settings: ProcessSettings, http: Address, lifetime: Lifetime
+) -> int:
     def lost(asking: asyncio.Task[None]) -> None:
         if not asking.cancelled():
             if (error := asking.exception()) is not None:
                 log.critical("supervision failed", error=repr(error), exc_info=error)
-            end(1)
+            lifetime.end(1)
 
-    def on_signals() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, end, 0)
+    asking = asyncio.get_running_loop().create_task(supervisor.run())
+    asking.add_done_callback(lost)
+    pages = cluster_http(supervisor, settings.clock)
+    try:
+        web = await pages.listen(http.host, http.port)
+        await _until_ready(supervisor, lifetime)
+        if not lifetime.ended.done():
+            click.echo(f"ready terminals={settings.listen} http={web}")
+        return await lifetime.ended
+    finally:
+        log.info("stopping")
+        supervisor.stopping = True
+        asking.cancel()
+        await cluster.stop_processes()
+        await pages.stop()
 
-    on_signals()
-    _refuse_if_listened_on(http)
-    with reserved(settings.listen) as listen:
-        cluster = await asyncio.to_thread(RayCluster, settings._replace(listen=listen), shards, gateways)
-        on_signals()  # Ray has put its own in their place, which end the process
-        supervisor = Supervisor(cluster)
-        asking = loop.create_task(supervisor.run())
-        asking.add_done_callback(lost)
-        runner = web.AppRunner(application(supervisor), access_log=None, shutdown_timeout=1.0)
-        try:
-            await runner.setup()
-            await web.TCPSite(runner, http.host, http.port).start()
-            web_host, web_port = runner.addresses[0][:2]
-            await _until_ready(supervisor, stop)
-            if not stop.done():
-                click.echo(f"ready terminals={listen} http={Address(web_host, web_port)}")
-            return await stop
-        finally:
-            log.info("stopping")
-            asking.cancel()
-            supervisor.stopping()
-            try:
-                await cluster.stop()
-            except TimeoutError:
-                log.critical("Ray does not stop; leaving it behind")
-                os._exit(1)
-            await runner.cleanup()
-            log.info("stopped")
+
+async def _until_ready(supervisor: Supervisor, lifetime: Lifetime) -> None:
+    """Wait until every process serves; what does not is in the log and in /readyz meanwhile."""
+    while not supervisor.status.serving and not lifetime.ended.done():
+        await asyncio.wait([lifetime.ended], timeout=0.05)
 
 
 @contextmanager
@@ -95,9 +171,3 @@ def _refuse_if_listened_on(address: Address) -> None:
 
 def _family(address: Address) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address.host else socket.AF_INET
-
-
-async def _until_ready(supervisor: Supervisor, stop: asyncio.Future[int]) -> None:
-    """Wait until every process serves; what does not is in the log and in /readyz meanwhile."""
-    while supervisor.status.problems and not stop.done():
-        await asyncio.wait([stop], timeout=0.05)

@@ -13,11 +13,11 @@ from actors.lmdb_store import MAP_BYTES
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
 from switch.addresses import ADDRESS, Address
-from switch.campus import Campus, ConfigurationError, read_campus
+from switch.campus import Campus, ConfigurationError
 from switch.clock import Clock
 from switch.data_folder import close_all, open_all
 from switch.process_settings import ProcessSettings
-from switch.secrets_file import read_secrets, refuse_marked_beyond_loopback
+from switch.registry import RegistryFiles
 from switch.serve import Settings
 from switch.serve import serve as serve_until_stopped
 
@@ -43,9 +43,25 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
         return parsed
 
 
+class ClusterType(click.ParamType["Address | str"]):
+    """`local`, or the HOST:PORT of a Ray's head."""
+
+    name = "local|HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address | str:
+        """LOCAL or the address."""
+        return LOCAL if value == LOCAL else ADDRESS.convert(value, param, ctx)
+
+
+LOCAL: Final = "local"
+CLUSTER: Final = ClusterType()
+
+
 @click.command()
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder, made by `init`, `import` or `reshard`."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data folder, made by `init`, `import` or `reshard`. Not with --cluster HOST:PORT: nodes have their own.",
 )
 @click.option(
     "--campus",
@@ -60,7 +76,7 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
     type=ADDRESS,
     default="127.0.0.1:7180",
     show_default=True,
-    help="Where /healthz, /readyz and /metrics are.",
+    help="Where /healthz, /readyz and /metrics are; with --cluster also /status.json and /targets.",
 )
 @click.option(
     "--simulated-clock",
@@ -84,8 +100,9 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
 )
 @click.option(
     "--cluster",
-    type=click.Choice(["local"]),
-    help="Run gateways and shards in processes of their own, on a Ray that is started on this machine.",
+    type=CLUSTER,
+    help="Run gateways and shards in processes of their own: `local` on a Ray that is started on this machine, "
+    "HOST:PORT on the running Ray whose head is there.",
 )
 @click.option("--shards", type=click.IntRange(min=1), help="With --cluster: how many shards the data folder must have.")
 @click.option(
@@ -97,45 +114,37 @@ class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
 )
 def serve(
     *,
-    data: Path,
+    data: Path | None,
     campus_file: Path,
     listen: Address,
     http: Address,
     simulated_clock: tuple[datetime, float] | None,
     map_size: int,
     log_level: str,
-    cluster: str | None,
+    cluster: Address | str | None,
     shards: int | None,
     gateways: int,
 ) -> None:
-    """Run the switch until SIGTERM."""
+    """Run the switch until SIGTERM. On SIGHUP it reads campus.toml and secrets.toml again."""
     if cluster is None and (shards is not None or gateways != 1):
         raise click.UsageError("--shards and --gateways are for --cluster: without it, one process serves all shards")
+    _check_places(cluster, data, listen)
     logs.configure(log_level)
-    secrets_file = campus_file.parent / "secrets.toml"
     try:
-        campus = read_campus(campus_file)
-        secrets = read_secrets(secrets_file, campus.stations)
-        refuse_marked_beyond_loopback(secrets_file, secrets, listen.host)
+        registry_files = RegistryFiles(campus_file, listen)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
-    clock = _clock(campus, listen, simulated_clock)
+    clock = _clock(registry_files.newest.campus, listen, simulated_clock)
+    map_bytes = map_size << 20
     try:
         if cluster is None:
-            settings = Settings(data, campus, secrets, listen, http, clock, map_size << 20, log_level == "debug")
+            assert data is not None, "it was checked"
+            settings = Settings(data, registry_files, listen, http, clock, map_bytes, log_level == "debug")
             status = uvloop.run(serve_until_stopped(settings))
         else:
-            process = ProcessSettings(
-                data.absolute(),
-                "",
-                campus_file.absolute(),
-                secrets_file.absolute(),
-                listen,
-                clock,
-                map_size << 20,
-                log_level,
-            )
-            status = _serve_cluster(process, http, shards, gateways)
+            web_host = http.host if cluster == LOCAL else None
+            process = ProcessSettings("", listen, web_host, clock, map_bytes, log_level)
+            status = _serve_cluster(cluster, data, shards, gateways, process, http, registry_files)
     except (StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
@@ -143,19 +152,42 @@ def serve(
     raise SystemExit(status)
 
 
-def _serve_cluster(settings: ProcessSettings, http: Address, shards: int | None, gateways: int) -> int:
-    from switch.ray_cluster import ClusterError  # Ray takes a while to import, and most switches do without it
-    from switch.serve_cluster import serve_cluster
-
-    found = open_all(settings.data)  # with their locks: a folder in use is refused before anything is started
-    close_all(found)
-    settings = settings._replace(data_folder=found[0].made.data_folder)
-    if shards is not None and shards != len(found):
+def _check_places(cluster: Address | str | None, data: Path | None, listen: Address) -> None:
+    if not isinstance(cluster, Address):
+        if data is None:
+            raise click.UsageError("--data is missing: the data folder that is to be served")
+        return
+    if data is not None:
         raise click.UsageError(
-            f"--shards {shards}: {settings.data} has {len(found)}; `tapswitch reshard` makes one with another number"
+            f"--data: not with --cluster {cluster}: each node says with `tapswitch cluster node --data` what it has"
         )
+    if not listen.port:
+        raise click.UsageError(f"--listen {listen}: with --cluster {cluster}, all nodes need the same port; name one")
+
+
+def _serve_cluster(
+    cluster: Address | str,
+    data: Path | None,
+    shards: int | None,
+    gateways: int,
+    settings: ProcessSettings,
+    http: Address,
+    registry_files: RegistryFiles,
+) -> int:
+    from switch.ray_cluster import ClusterError  # Ray takes a while to import, and most switches do without it
+    from switch.serve_cluster import ClusterOptions, serve_cluster
+
+    if data is not None:
+        found = open_all(data)  # with their locks: a folder in use is refused before anything is started
+        close_all(found)
+        if shards is not None and shards != len(found):
+            raise click.UsageError(
+                f"--shards {shards}: {data} has {len(found)}; `tapswitch reshard` makes one with another number"
+            )
+    address = None if cluster == LOCAL else str(cluster)
     try:
-        return uvloop.run(serve_cluster(settings, http, len(found), gateways))
+        options = ClusterOptions(address, data, shards, gateways)
+        return uvloop.run(serve_cluster(options, settings, http, registry_files))
     except ClusterError as error:
         raise click.ClickException(str(error)) from error
 

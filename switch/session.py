@@ -52,8 +52,8 @@ class Session(asyncio.Protocol):
     """From connect to close. It counts as its station's session once its sign-on has been read."""
 
     __slots__ = (
-        "_asked_max", "_connection", "_gateway", "_in_flight_max", "_leaving", "_outbox", "_terminals", "_unreadable",
-        "connected_at", "heard", "in_flight", "number", "signed_on", "software", "station", "transport",
+        "_asked_max", "_connection", "_gateway", "_in_flight_max", "_key", "_leaving", "_outbox", "_terminals",
+        "_unreadable", "connected_at", "heard", "in_flight", "number", "signed_on", "software", "station", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -72,7 +72,8 @@ class Session(asyncio.Protocol):
         self._terminals: frozenset[int] = frozenset()
         self._in_flight_max = limits.in_flight_max
         self._asked_max = limits.requests_per_second_per_terminal
-        self._connection = Connection.switch(gateway.find_key, os.urandom(32), limits.record_bytes_max)
+        self._key: bytes | None = None
+        self._connection = Connection.switch(self._find_key, os.urandom(32), limits.record_bytes_max)
         self._outbox: list[bytes] = []
         self._leaving = False
         self._unreadable = 0
@@ -144,6 +145,17 @@ class Session(asyncio.Protocol):
         if not self.in_flight and not self._outbox:
             self._say_signed_off()
 
+    def check_rights(self) -> None:
+        """The registry has changed: go on with what the station may do now, or close if its key is gone."""
+        peer = self._connection.peer
+        if peer is None:
+            return
+        if self._gateway.find_key(peer.station, peer.key_number) != self._key:
+            self._gateway.meters.rejected["revoked"] += 1
+            self.close("the station's key is not valid any more", key_number=peer.key_number)
+        elif self.signed_on:
+            self._terminals = self._gateway.campus.stations[peer.station]
+
     def close(self, why: str, **details: Any) -> None:
         """Close now, with a logged reason."""
         log.info("session closed", session=self.number, station=self.station, why=why, **details)
@@ -156,6 +168,10 @@ class Session(asyncio.Protocol):
         self.transport.abort()
 
     # Inside.
+
+    def _find_key(self, station: str, key_number: int) -> bytes | None:
+        self._key = self._gateway.find_key(station, key_number)
+        return self._key
 
     def _greet(self, messages: list[Any]) -> None:
         """Go on with the handshake, or sign on."""
@@ -176,6 +192,8 @@ class Session(asyncio.Protocol):
             code, reason = Code.NOT_SUPPORTED, Reason.PROTOCOL_VERSION
         elif gateway.stopping:
             code, reason = Code.TRY_AGAIN, Reason.STOPPING
+        elif gateway.sign_ons_refused is not None:
+            code, reason = Code.TRY_AGAIN, gateway.sign_ons_refused
         limits = gateway.campus.sessions
         signed_on = SignedOn(
             code, reason, PROTOCOL_VERSION, gateway.now_us(), limits.in_flight_max, limits.record_bytes_max,

@@ -75,9 +75,7 @@ async def until(condition: Callable[[], Any]) -> Any:
 def processes(switch: RunningSwitch) -> dict[str, int]:
     """Process numbers by name."""
     found = status(switch)
-    return {f"shard-{shard['shard']}": shard["pid"] for shard in found["shards"]} | {
-        f"gateway-{gateway['gateway']}": gateway["pid"] for gateway in found["gateways"]
-    }
+    return {process["name"]: process["pid"] for process in (*found["shards"], *found["gateways"])}
 
 
 def descendants(pid: int) -> list[int]:
@@ -111,7 +109,7 @@ def is_alive(pid: int) -> bool:
 async def test_every_gateway_serves_every_account_and_nothing_is_left_behind(campus, data):
     with RunningSwitch(data, campus, *CLUSTER) as switch:
         assert switch.get("/readyz")[0] == 200
-        served: set[int] = set()
+        served: set[str] = set()
         while len(served) < 2:
             async with StationClient(switch.address) as client:
                 stan = 1 + len(served) * ACCOUNTS
@@ -119,7 +117,7 @@ async def test_every_gateway_serves_every_account_and_nothing_is_left_behind(cam
                     *(purchase(stan + n, 1, account=account_number(n)) for n in range(1, ACCOUNTS))
                 )
                 assert {answer.code for answer in answers} == {Code.APPROVED}
-                busy = await until(lambda: [g["gateway"] for g in status(switch)["gateways"] if g["connections"]])
+                busy = await until(lambda: [g["name"] for g in status(switch)["gateways"] if g["connections"]])
                 served |= set(busy)
         started = descendants(switch.process.pid)
         assert len(started) > SHARDS + 2

@@ -17,12 +17,12 @@ from actors.policy import Policy
 from actors.recovery import recover
 from actors.shard import SNAPSHOT_LAG, Shard
 from actors.store import Store
-from switch.campus import read_campus
+from switch.addresses import Address
 from switch.clock import Clock
 from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
 from switch.meters import Meters
-from switch.secrets_file import read_secrets
+from switch.registry import RegistryFiles
 from switch.shards import Shards
 from wire.messages import BalanceInquiry, Purchase, Reversal
 
@@ -105,10 +105,10 @@ class GatewayInProcess:
 async def gateway_in_process(folder: Path, store: Store, **sessions: int) -> AsyncIterator[GatewayInProcess]:
     """Serve with these session limits, and stop at the end."""
     campus_file = write_campus(folder, **sessions)
-    campus = read_campus(campus_file)
+    registry = RegistryFiles(campus_file, Address("127.0.0.1", 0)).newest
+    campus = registry.campus
     inside = EmbeddedInProcess(store, campus.policy, mailbox_max=campus.sessions.mailbox_max)
-    keys = read_secrets(campus_file.with_name("secrets.toml"), campus.stations)
-    gateway = Gateway(campus, keys, Shards([inside.embedded]), inside.clock, inside.meters, log_requests=False)
+    gateway = Gateway(registry, Shards([inside.embedded]), inside.clock, inside.meters, log_requests=False)
     inside.gateway = gateway
     try:
         yield GatewayInProcess(inside, gateway, await gateway.listen("127.0.0.1", 0))

@@ -10,24 +10,37 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from running_switch import command
 
-from switch.cluster_status import ClusterStatus
-from switch.gateway_process import GatewayStatus
-from switch.shard_process import ShardStatus
+from switch.cluster_status import ClusterStatus, GatewayStatus, NodeStatus, ShardStatus
+from switch.readiness import Check
 
+NODE = "0a79124353c1"
 SERVING = ClusterStatus(
-    [
-        ShardStatus(0, 41, 0, 2047, None, 1234, 1_788_235_200_000_000, 3, 77),
-        ShardStatus(1, 42, 2048, 4095, None),
+    registry=3,
+    nodes=[
+        NodeStatus(node=NODE, address="10.0.0.2", alive=True, shards=[0, 1], gateways=1),
+        NodeStatus(node="ffee00112233", address="10.0.0.3", alive=False, shards=[], gateways=0),
     ],
-    [GatewayStatus(0, 43, None, 12, 11, 2)],
-    {"shard-0": 5},
-    "/logs",
-)
-WAITING = msgspec.structs.replace(
-    SERVING, shards=[SERVING.shards[0], ShardStatus(1, 42, 2048, 4095, "another process is writing")]
-)
+    shards=[
+        ShardStatus(
+            name="shard-0", pid=41, node=NODE, problem=None, registry=3, first_slot=0, last_slot=2047, position=1234,
+            time_us=1_788_235_200_000_000, mailbox=3, snapshot_lag=77,
+            checks=[Check("map", ok=True, explanation="nearly full", warning=True)],
+        ),
+        ShardStatus(name="shard-1", pid=42, node=NODE, problem=None, registry=3, first_slot=2048, last_slot=4095),
+    ],
+    gateways=[
+        GatewayStatus(
+            name="gateway-0", pid=43, node=NODE, problem=None, registry=2, connections=12, stations=11, waiting=2,
+            checks=[Check("registry", ok=False, explanation="too old")],
+        )
+    ],
+    restarts={"shard-0": 5},
+    log_folder="/logs",
+)  # fmt: skip
+WAITING = replace(SERVING, shards=[SERVING.shards[0], replace(SERVING.shards[1], problem="another process is writing")])
 
 
 @contextmanager
@@ -59,11 +72,17 @@ def test_everything_serves():
     assert result.exit_code == 0, result.output
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines() if "│" in line]
     assert rows == [
-        ["0", "0-2047", "41", "5", "1,234", "2026-09-01 04:00:00", "3", "77", "serving"],
-        ["1", "2048-4095", "42", "0", "0", "none", "0", "0", "serving"],
-        ["0", "43", "0", "12", "11", "2", "serving"],
+        ["0a791243", "10.0.0.2", "0, 1", "1", "alive"],
+        ["ffee0011", "10.0.0.3", "", "0", "lost"],
+        ["0", "0-2047", "10.0.0.2", "41", "5", "3", "1,234", "2026-09-01 04:00:00", "3", "77", "serving"],
+        ["1", "2048-4095", "10.0.0.2", "42", "0", "3", "0", "none", "0", "0", "serving"],
+        ["0", "10.0.0.2", "43", "0", "2", "12", "11", "2", "serving"],
     ]
-    assert "/logs" in result.output
+    assert result.output.splitlines()[-3:] == [
+        "Look at shard-0 map: nearly full",
+        "Look at gateway-0 registry: too old",
+        "Registry: version 3. Logs of the processes: /logs",
+    ]
 
 
 def test_something_does_not():

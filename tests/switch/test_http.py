@@ -14,8 +14,8 @@ from station_client import StationClient
 from switch_in_process import GatewayInProcess, gateway_in_process, purchase
 
 from switch.clock import Clock
-from switch.http import HttpServer
-from switch.metrics import make_registry
+from switch.http import HttpServer, metrics_page, readyz
+from switch.metrics import Metrics, of_shards
 from switch.readiness import Readiness
 
 
@@ -34,8 +34,8 @@ async def switch(tmp_path, store) -> AsyncIterator[GatewayInProcess]:
 async def pages(switch: GatewayInProcess, clock: Clock | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     clock = clock or switch.inside.clock
     readiness = Readiness(switch.gateway.shards, switch.gateway, clock, Path.cwd())
-    registry = make_registry(switch.inside.meters, switch.gateway.shards, switch.gateway)
-    server = HttpServer(readiness, registry, clock)
+    metrics = Metrics(lambda: of_shards(switch.inside.meters, {0: switch.inside.embedded}))
+    server = HttpServer(readyz(readiness.checks, clock), metrics_page(metrics))
     host, port = await server.listen("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(f"http://{host}:{port}", timeout=aiohttp.ClientTimeout(20)) as session:

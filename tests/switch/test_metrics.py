@@ -7,10 +7,10 @@ from controlled_store import ControlledStore
 from prometheus_client.parser import text_string_to_metric_families
 from running_switch import samples
 from station_client import StationClient
-from switch_in_process import gateway_in_process, inquiry, purchase
+from switch_in_process import GatewayInProcess, gateway_in_process, inquiry, purchase
 
 from switch.meters import BATCH_EDGES, LATENCY_EDGES_S
-from switch.metrics import make_registry, render
+from switch.metrics import GATEWAY_STAGES, SHARD_STAGES, Metrics, of_gateway, of_process, of_shards
 from wire.messages import Purchase
 
 EXPECTED = {
@@ -24,6 +24,7 @@ EXPECTED = {
     "tapswitch_batch_events": "histogram",
     "tapswitch_connections": "gauge",
     "tapswitch_stations_signed_on": "gauge",
+    "tapswitch_registry_version": "gauge",
     "tapswitch_mailbox_requests": "gauge",
     "tapswitch_active_actors": "gauge",
     "tapswitch_journal_position": "gauge",
@@ -40,6 +41,16 @@ def store():
     return ControlledStore()
 
 
+def metrics(switch: GatewayInProcess) -> Metrics:
+    """As the embedded switch has them."""
+    meters, gateway = switch.inside.meters, switch.gateway
+    return Metrics(
+        lambda: of_process(meters, (*SHARD_STAGES, *GATEWAY_STAGES)),
+        lambda: of_shards(meters, {0: switch.inside.embedded}),
+        lambda: of_gateway(meters, gateway),
+    )
+
+
 @pytest.fixture
 async def page(tmp_path, store) -> str:
     """After two purchases, a repeat, a decline, an inquiry, an unknown account, a refusal and a rejected message."""
@@ -49,8 +60,7 @@ async def page(tmp_path, store) -> str:
         await client.ask(Purchase(1001, 5, 60_000, "404", "C404", 5), purchase(1, terminal=2001))
         client.send_plaintext(b"\x91\x00")
         await client.receive(1)
-        registry = make_registry(switch.inside.meters, switch.gateway.shards, switch.gateway)
-        return render(registry).decode()
+        return metrics(switch).render().decode()
 
 
 def test_every_metric_is_there_and_says_what_it_is(page):
@@ -112,8 +122,7 @@ async def test_a_refused_commit_shows(tmp_path, store):
         store.refuse()
         await client.ask(purchase(1))
         store.mend()
-        registry = make_registry(switch.inside.meters, switch.gateway.shards, switch.gateway)
-        found = samples(render(registry).decode())
+        found = samples(metrics(switch).render().decode())
         assert found["tapswitch_commits_refused_total", ()] == 1
         assert found["tapswitch_refusals_total", (("code", "91"), ("reason", "store-full"))] == 1
         assert not [labels for name, labels in found if name == "tapswitch_authorizations_total"]
