@@ -45,11 +45,12 @@ class GatewayProcess(ClusterProcess):
 
     async def status(self, newest_registry: int) -> GatewayStatus:
         """What this gateway is doing. It learns from the question whether its registry is the newest one."""
-        gateway, shards, told = self._gateway, self._shards, self.told()
+        gateway, shards = self._gateway, self._shards
         if gateway is None or shards is None:
-            return GatewayStatus(**told)
+            return GatewayStatus(**self.told())
         if gateway.registry.version == newest_registry:
             self._be_fresh(gateway)
+        told = self.told()
         if gateway.stopping:
             told["problem"] = "stopping"
         return GatewayStatus(

@@ -9,6 +9,7 @@ only fill a mailbox and wait, so a probe is answered between two turns.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import Awaitable
@@ -137,6 +138,7 @@ class RayCluster:
 
     @classmethod
     def _connected(cls, failure: str, hint: str, **options: Any) -> RayCluster:
+        logging.getLogger("ray").setLevel(logging.ERROR)  # its warnings would be plain lines between the switch's own
         try:
             context: Any = ray.init(namespace=NAMESPACE, log_to_driver=False, configure_logging=False, **options)
         except Exception as error:  # Ray raises whatever it likes here, also a plain Exception

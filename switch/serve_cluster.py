@@ -140,7 +140,8 @@ async def _supervise(
         log.info("stopping")
         supervisor.stopping = True
         asking.cancel()
-        await cluster.stop_processes()
+        if not supervisor.nobody_left:
+            await cluster.stop_processes()
         await pages.stop()
 
 

@@ -71,6 +71,9 @@ class Supervisor:
         """What all processes are to go by."""
 
         self.stopping = False
+        self.nobody_left = False
+        """Whether Ray itself is gone."""
+
         self._cluster = cluster
         self._restarts: Counter[str] = Counter()
         self._positions: Counter[str] = Counter()
@@ -111,9 +114,10 @@ class Supervisor:
                 *(group.create_task(self._watch(n, shard, self._shards)) for n, shard in self._numbered_shards()),
                 *(group.create_task(self._watch(n, gate, self._gateways)) for n, gate in self._numbered_gateways()),
             ]
-            await self._nobody_left()
+            await self._until_nobody_is_left()
             for task in watching:
                 task.cancel()
+        self.nobody_left = True
         log.critical("no process answers: Ray is gone", rounds=SILENT_ROUNDS_MAX)
 
     async def ask(self) -> None:
@@ -143,7 +147,7 @@ class Supervisor:
     async def _look_at_nodes(self) -> None:
         self._nodes = await self._cluster.nodes()
 
-    async def _nobody_left(self) -> None:
+    async def _until_nobody_is_left(self) -> None:
         silent, answers = 0, self._answers
         while silent < SILENT_ROUNDS_MAX:
             await asyncio.sleep(ROUND_S)

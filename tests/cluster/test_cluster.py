@@ -6,17 +6,19 @@ import asyncio
 import json
 import os
 import signal
+import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from time import monotonic
-from typing import Any
 
 import pytest
-from campus_folder import account_number, write_campus
+from campus_folder import KEYS, NORTH, SOUTH, SOUTH_TILL, account_number, write_campus, write_secrets
 from crowd import Crowd
-from running_switch import RunningSwitch, command, make_data, python
+from processes import descendants, is_alive, program
+from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, until
+from running_switch import RunningSwitch, command, make_data, python, samples
 from station_client import StationClient
 from switch_in_process import purchase
 from witnesses import check
@@ -32,7 +34,6 @@ pytestmark = pytest.mark.ray
 ACCOUNTS = 200
 SHARDS = 2
 CLUSTER = ("--cluster", "local", "--gateways", 2, "--shards", SHARDS)
-WAIT_S_MAX = 60.0
 ANSWERS_BETWEEN_KILLS = 300
 
 
@@ -59,56 +60,9 @@ async def crowd(campus, data, tmp_path) -> AsyncIterator[Crowd]:
     await made.disconnect()
 
 
-def status(switch: RunningSwitch) -> dict[str, Any]:
-    """What /status.json says."""
-    return json.loads(switch.get("/status.json")[1])
-
-
-async def until(condition: Callable[[], Any]) -> Any:
-    """The first true value of a condition that asks another process."""
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not (value := await asyncio.to_thread(condition)):  # noqa: ASYNC110 - it is another process
-            await asyncio.sleep(0.02)
-        return value
-
-
-def processes(switch: RunningSwitch) -> dict[str, int]:
-    """Process numbers by name."""
-    found = status(switch)
-    return {process["name"]: process["pid"] for process in (*found["shards"], *found["gateways"])}
-
-
-def descendants(pid: int) -> list[int]:
-    """Every process that this one started, and those they started."""
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found = [pid]
-    for ancestor in found:
-        found += [child for child, parent in parents.items() if parent == ancestor]
-    return found[1:]
-
-
-def program(pid: int) -> str:
-    """The path of the program that a process runs."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits for its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 async def test_every_gateway_serves_every_account_and_nothing_is_left_behind(campus, data):
     with RunningSwitch(data, campus, *CLUSTER) as switch:
-        assert switch.get("/readyz")[0] == 200
+        assert is_ready(switch)
         served: set[str] = set()
         while len(served) < 2:
             async with StationClient(switch.address) as client:
@@ -140,12 +94,12 @@ async def test_whatever_is_killed_comes_back_and_no_answer_is_wrong(pytestconfig
             crowd.after_answers(random.randint(1, ANSWERS_BETWEEN_KILLS), enough.set)
             async with asyncio.timeout(WAIT_S_MAX):
                 await enough.wait()
-            before = await asyncio.to_thread(processes, switch)
+            before = await asyncio.to_thread(process_numbers, switch)
             name = random.choice(sorted(before))
             os.kill(before[name], signal.SIGKILL)
             killed[name] += 1
-            await until(lambda name=name, pid=before[name]: processes(switch)[name] not in {0, pid})
-            await until(lambda: switch.get("/readyz")[0] == 200)
+            await until(lambda name=name, pid=before[name]: process_numbers(switch)[name] not in {0, pid})
+            await until(lambda: is_ready(switch))
         await crowd.settle()
         await crowd.audit()
         found = status(switch)
@@ -162,14 +116,14 @@ async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
         )
         assert second.exit_code == 2
         assert "another process is writing to this data folder" in second.output
-        os.kill((await asyncio.to_thread(processes, switch))["shard-1"], signal.SIGKILL)
+        os.kill((await asyncio.to_thread(process_numbers, switch))["shard-1"], signal.SIGKILL)
         held = await until(lambda: taken(data))
         try:
             await until(lambda: "another process is writing" in (status(switch)["shards"][1]["problem"] or ""))
-            assert switch.get("/readyz")[0] == 503
+            assert not is_ready(switch)
         finally:
             held.close()
-        await until(lambda: switch.get("/readyz")[0] == 200)
+        await until(lambda: is_ready(switch))
         assert status(switch)["restarts"] == {"shard-1": 1}
         async with StationClient(switch.address) as client:
             answers = await client.ask(*(purchase(n, account=account_number(n)) for n in range(1, 9)))
@@ -204,3 +158,58 @@ async def test_without_ray_the_switch_ends(campus, data):
         os.kill(raylet, signal.SIGKILL)
         assert await asyncio.to_thread(switch.wait) == 1
     assert command("verify", "--data", data).exit_code == 0
+
+
+async def test_a_changed_registry_reaches_every_gateway_and_revoked_stations_go(campus, data):
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        clients = {name: StationClient(switch.address, name) for name in (NORTH, SOUTH)}
+        for client in clients.values():
+            await client.open()
+            await client.sign_on()
+        write_secrets(campus.parent, KEYS | {NORTH: bytes(range(32))})
+        switch.process.send_signal(signal.SIGHUP)
+        await until(lambda: {gateway["registry"] for gateway in status(switch)["gateways"]} == {2})
+        assert await clients[NORTH].until_closed() == []
+        (answer,) = await clients[SOUTH].ask(purchase(1, terminal=SOUTH_TILL, account=account_number(1)))
+        assert answer.code is Code.APPROVED
+        for client in clients.values():
+            await client.close()
+        campus.write_text("[campus")
+        switch.process.send_signal(signal.SIGHUP)
+        await until(lambda: switch.logged("registry not changed"))
+        assert status(switch)["registry"] == 2
+        gone = (await asyncio.to_thread(process_numbers, switch))["gateway-0"]
+        os.kill(gone, signal.SIGKILL)
+        await until(lambda: process_numbers(switch)["gateway-0"] != gone and is_ready(switch))
+        assert {process["registry"] for process in status(switch)["gateways"] + status(switch)["shards"]} == {2}
+        assert await asyncio.to_thread(switch.stop) == 0
+
+
+async def test_every_process_has_metrics_until_it_dies(campus, data):
+    with RunningSwitch(data, campus, *CLUSTER) as switch:
+        async with StationClient(switch.address) as client:
+            await client.ask(*(purchase(n, account=account_number(n)) for n in range(1, 41)))
+        found = {name: samples(page(address)) for name, address in targets(switch).items()}
+        assert set(found) == {"supervisor", "shard-0", "shard-1", "gateway-0", "gateway-1"}
+        approved = "tapswitch_authorizations_total", (("code", "00"), ("service", "purchase"))
+        assert found["shard-0"][approved] + found["shard-1"][approved] == 40
+        assert (
+            found["gateway-0"]["tapswitch_sign_ons_total", ()] + found["gateway-1"]["tapswitch_sign_ons_total", ()] == 1
+        )
+        os.kill((await asyncio.to_thread(process_numbers, switch))["shard-1"], signal.SIGKILL)
+        await until(lambda: "shard-1" not in targets(switch))
+        await until(lambda: "shard-1" in targets(switch) and is_ready(switch))
+        assert approved not in samples(page(targets(switch)["shard-1"])), "it is another process"
+        assert await asyncio.to_thread(switch.stop) == 0
+
+
+def targets(switch: RunningSwitch) -> dict[str, str]:
+    """Where each process has its metrics."""
+    found = json.loads(switch.get("/targets")[1])
+    return {target["labels"]["process"]: target["targets"][0] for target in found}
+
+
+def page(address: str) -> str:
+    """The metrics there."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=WAIT_S_MAX) as answer:
+        return answer.read().decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import select
 import subprocess
@@ -30,11 +31,12 @@ def command(*arguments: object) -> Result:
     return CliRunner().invoke(tapswitch, [str(argument) for argument in arguments])
 
 
-def python(*arguments: object) -> subprocess.CompletedProcess[str]:
+def python(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python to its end in a process of its own."""
     return subprocess.run(
-        [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=SECONDS_MAX
-    )
+        [sys.executable, *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=SECONDS_MAX, env=os.environ | (environment or {}),
+    )  # fmt: skip
 
 
 def make_data(folder: Path, accounts: int = 20, balance: str = "100.00", shards: int = 1) -> Path:
@@ -59,13 +61,18 @@ def samples(page: str) -> Samples:
 class RunningSwitch:
     """Serving on loopback from the moment it is made; killed at the end of its `with` if it still runs."""
 
-    def __init__(self, data: Path, campus: Path, *options: object) -> None:
-        self.log = data.parent / "switch.log"
-        arguments = ["--data", data, "--campus", campus, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *options]
+    def __init__(
+        self, data: Path | None, campus: Path, *options: object, environment: dict[str, str] | None = None
+    ) -> None:
+        """Without `data` where machines of a cluster have them."""
+        self.log = campus.parent / "switch.log"
+        arguments = ["--campus", campus, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *options]
+        if data is not None:
+            arguments += ["--data", data]
         with self.log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "switch.command_line", "serve", *map(str, arguments)],
-                stdout=subprocess.PIPE, stderr=errors, text=True,
+                stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | (environment or {}),
             )  # fmt: skip
         assert self.process.stdout is not None, "asked for as a pipe"
         readable, _, _ = select.select([self.process.stdout], [], [], SECONDS_MAX)
@@ -115,5 +122,6 @@ class RunningSwitch:
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """All log lines with this event, also those of earlier switches on the same folder."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        # Ray prints plain lines between them.
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]

@@ -12,13 +12,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from campus_folder import NORTH, NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
+from campus_folder import KEYS, NORTH, NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
 from controlled_store import ControlledStore
+from msgspec.structs import replace
 from station_client import StationClient
 from switch_in_process import ALICE, BALANCE, GatewayInProcess, gateway_in_process, inquiry, purchase, reversal
 
 from switch import gateway as gateway_module
 from switch import session as session_module
+from switch.registry import Registry
 from switch.session import UNREADABLE_MAX
 from wire.codec import MESSAGES_PER_RECORD_MAX
 from wire.codes import Code, Reason
@@ -497,3 +499,70 @@ async def test_a_whole_dialogue(switch):
         (statement,) = await client.ask(MiniStatement(TILL, 10, 60_000, ALICE, card_of(ALICE), 5))
         assert isinstance(statement, Statement)
         assert [entry.amount for entry in statement.entries] == [0, 1_250, -1_250, BALANCE]
+
+
+def changed(switch: GatewayInProcess, **changes: Any) -> Registry:
+    """The next version of its registry."""
+    registry = switch.gateway.registry
+    return replace(registry, version=registry.version + 1, **changes)
+
+
+async def test_a_station_whose_key_is_gone_is_closed(switch):
+    async with StationClient(switch.address) as client, StationClient(switch.address, SOUTH) as other:
+        secrets = {name: keys for name, keys in switch.gateway.registry.secrets.items() if name != NORTH}
+        stations = {name: numbers for name, numbers in switch.gateway.campus.stations.items() if name != NORTH}
+        campus = replace(switch.gateway.campus, stations=stations)
+        switch.gateway.change_registry(changed(switch, secrets=secrets, campus=campus))
+        assert await client.until_closed() == []
+        assert switch.rejected == {"revoked": 1}
+        (answer,) = await other.ask(purchase(1, terminal=SOUTH_TILL))
+        assert answer.code is Code.APPROVED
+
+
+async def test_a_key_that_goes_between_handshake_and_sign_on(switch):
+    client = StationClient(switch.address)
+    await client.open()
+    secrets = switch.gateway.registry.secrets | {NORTH: {1: bytes(32)}}
+    switch.gateway.change_registry(changed(switch, secrets=secrets))
+    client.send(SignOn(PROTOCOL_VERSION))
+    assert await client.until_closed() == []
+    await client.close()
+
+
+async def test_a_second_key_changes_nothing(switch):
+    async with StationClient(switch.address) as client:
+        secrets = switch.gateway.registry.secrets | {NORTH: {1: KEYS[NORTH], 2: bytes(32)}}
+        switch.gateway.change_registry(changed(switch, secrets=secrets))
+        (answer,) = await client.ask(purchase(1))
+        assert answer.code is Code.APPROVED
+
+
+async def test_a_terminal_moves_to_another_station(switch):
+    async with StationClient(switch.address) as north, StationClient(switch.address, SOUTH) as south:
+        stations = switch.gateway.campus.stations
+        moved = stations | {NORTH: stations[NORTH] - {TILL}, SOUTH: stations[SOUTH] | {TILL}}
+        switch.gateway.change_registry(changed(switch, campus=replace(switch.gateway.campus, stations=moved)))
+        (refused,) = await north.ask(purchase(1))
+        (approved,) = await south.ask(purchase(1))
+    assert (refused.code, refused.reason) == (Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION)
+    assert approved.code is Code.APPROVED
+
+
+async def test_a_connection_that_has_not_said_who_it_is_is_left_alone(switch):
+    _, writer = await asyncio.open_connection(*switch.address)
+    async with StationClient(switch.address):
+        switch.gateway.change_registry(changed(switch))
+        assert len(switch.gateway.sessions) == 2
+    writer.close()
+
+
+async def test_sign_ons_can_be_refused(switch):
+    async with StationClient(switch.address) as signed_on:
+        switch.gateway.sign_ons_refused = Reason.NOT_READY
+        client = StationClient(switch.address, SOUTH)
+        await client.open()
+        answer = await client.sign_on()
+        assert (answer.code, answer.reason) == (Code.TRY_AGAIN, Reason.NOT_READY)
+        await client.close()
+        (answer,) = await signed_on.ask(purchase(1))
+        assert answer.code is Code.APPROVED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections import Counter
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 import structlog
 from campus_folder import KEYS, NORTH, account_number, write_campus, write_secrets
+from running_cluster import until
 from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
 from switch_in_process import purchase
@@ -22,7 +24,7 @@ from actors.lmdb_store import FORMAT, Made
 from actors.placement import SLOTS
 from switch.data_folder import create, shard_folder
 from switch.secrets_file import MARKER
-from wire.codes import Code
+from wire.codes import Code, Reason
 
 LOOPBACK = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
 EVERYWHERE = ("--listen", "0.0.0.0:0", "--http", "127.0.0.1:0")
@@ -190,6 +192,28 @@ async def test_it_serves_and_stops(tmp_path, campus):
         assert stopped["position"] == 21
 
 
+async def test_a_changed_registry(tmp_path, campus):
+    data = make_data(tmp_path)
+    with RunningSwitch(data, campus) as switch:
+        client = StationClient(switch.address)
+        await client.open()
+        await client.sign_on()
+        campus.write_text(campus.read_text().replace('purchase_max = "200.00"', 'purchase_max = "1.00"'))
+        switch.process.send_signal(signal.SIGHUP)
+        await until(lambda: switch.samples()["tapswitch_registry_version", ()] == 2)
+        under, over = await client.ask(purchase(1, amount=100), purchase(2, amount=101))
+        assert (under.code, over.reason) == (Code.APPROVED, Reason.PURCHASE_LIMIT)
+        write_secrets(tmp_path, KEYS | {NORTH: bytes(range(32))})
+        switch.process.send_signal(signal.SIGHUP)
+        assert await client.until_closed() == []
+        campus.write_text("[campus")
+        switch.process.send_signal(signal.SIGHUP)
+        await until(lambda: switch.logged("registry not changed"))
+        assert switch.samples()["tapswitch_registry_version", ()] == 3
+        assert switch.stop() == 0
+        await client.close()
+
+
 async def test_several_shards_in_one_process(tmp_path, campus):
     shards, accounts = 3, 40
     create(tmp_path / "data", shards)
@@ -222,3 +246,26 @@ def test_a_shard_of_another_folder_is_refused(tmp_path, campus):
     result = command("serve", "--data", tmp_path / "data", "--campus", campus, *LOOPBACK)
     assert result.exit_code == 2
     assert "shard 1 of 2 of another data folder" in result.output
+
+
+JOINING = ("--cluster", "127.0.0.1:6379")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), "--data is missing"),
+        (("--cluster", "local"), "--data is missing"),
+        (("--cluster", "everywhere"), "'everywhere' is not an address"),
+        (
+            (*JOINING, "--data", "data"),
+            "--data: not with --cluster 127.0.0.1:6379: each node says with `tapswitch cluster",
+        ),
+        ((*JOINING, *LOOPBACK), "--listen 127.0.0.1:0: with --cluster 127.0.0.1:6379, all nodes need the same port"),
+        (("--data", "data", "--gateways", "2"), "--shards and --gateways are for --cluster"),
+    ],
+)
+def test_where_the_data_are(campus, options, expected):
+    result = command("serve", "--campus", campus, *options)
+    assert result.exit_code == 2
+    assert expected in " ".join(result.output.split())

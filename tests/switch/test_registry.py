@@ -1,0 +1,64 @@
+"""The registry's versions: what changes it, and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from campus_folder import KEYS, NORTH, write_campus, write_secrets
+from structlog.testing import capture_logs
+
+from switch.addresses import Address
+from switch.campus import ConfigurationError
+from switch.registry import RegistryFiles
+from switch.secrets_file import MARKER
+
+LOOPBACK = Address("127.0.0.1", 0)
+
+
+@pytest.fixture
+def campus(tmp_path) -> Path:
+    return write_campus(tmp_path)
+
+
+def test_the_first_version(campus):
+    registry = RegistryFiles(campus, LOOPBACK).newest
+    assert registry.version == 1
+    assert registry.secrets == {name: {1: key} for name, key in KEYS.items()}
+    assert set(registry.campus.stations) == set(KEYS)
+
+
+def test_each_reading_is_another_version(campus):
+    files = RegistryFiles(campus, LOOPBACK)
+    first = files.newest
+    fresh = KEYS | {NORTH: bytes(range(32))}
+    write_secrets(campus.parent, fresh)
+    second = files.read_again()
+    assert files.newest is second
+    assert (first.version, second.version) == (1, 2)
+    assert (first.secrets[NORTH][1], second.secrets[NORTH][1]) == (KEYS[NORTH], fresh[NORTH])
+
+
+@pytest.mark.parametrize("mistake", ["[campus", "campus = 1"])
+def test_a_mistake_changes_nothing_and_is_logged(campus, mistake):
+    files = RegistryFiles(campus, LOOPBACK)
+    first = files.newest
+    right = campus.read_text()
+    campus.write_text(mistake)
+    with capture_logs() as logged:
+        assert files.read_again() is files.newest is first
+    (line,) = logged
+    assert (line["event"], line["log_level"], line["version"]) == ("registry not changed", "error", 1)
+    assert line["mistakes"]
+    campus.write_text(right)
+    assert files.read_again().version == 2
+
+
+def test_a_public_key_beyond_loopback(campus):
+    marked = KEYS | {NORTH: MARKER + bytes(32 - len(MARKER))}
+    files = RegistryFiles(campus, Address("0.0.0.0", 0))
+    write_secrets(campus.parent, marked)
+    assert files.read_again().version == 1
+    with pytest.raises(ConfigurationError, match="its key is public"):
+        RegistryFiles(campus, Address("0.0.0.0", 0))
+    assert RegistryFiles(campus, LOOPBACK).newest.version == 1
