@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import click
 import structlog
@@ -24,9 +25,13 @@ from switch.registry import RegistryFiles
 from switch.supervisor import Supervisor
 
 OFFER_S_MAX: Final = 60.0
-"""How long a switch that has joined a Ray waits for nodes with all the data and enough room."""
+"""How long a switch waits for the Ray that it is to join, and then for nodes with all the data and enough room."""
 
+JOIN_S_MAX: Final = 20.0
 ASK_AGAIN_S: Final = 0.1
+ANSWER_S_MAX: Final = 5.0
+
+Found = TypeVar("Found")
 
 log = structlog.get_logger()
 
@@ -34,8 +39,8 @@ log = structlog.get_logger()
 class ClusterOptions(NamedTuple):
     """Which Ray, and how much on it."""
 
-    address: str | None
-    """HOST:PORT of the Ray to join; None: one of its own on this machine, with the shards of `data`."""
+    address: Address | None
+    """Of the Ray to join; None: one of its own on this machine, with the shards of `data`."""
 
     data: Path | None
     shards: int | None
@@ -61,9 +66,11 @@ async def serve_cluster(
     lifetime = Lifetime(read_registry_again)
     _refuse_if_listened_on(http)
     with reserved(settings.listen) if options.address is None else nullcontext(settings.listen) as listen:
+        if options.address is not None and await _in_time(partial(_listening, options.address), lifetime) is None:
+            return await lifetime.ended
         async with _connected(options) as cluster:
             lifetime.heed_signals()  # Ray has put its own in their place, which end the process
-            offer = await _whole_offer(cluster, options, lifetime)
+            offer = await _in_time(partial(_enough, cluster, options), lifetime)
             if offer is None:
                 return await lifetime.ended
             settings = settings._replace(listen=listen, data_folder=offer.data_folder)
@@ -76,7 +83,7 @@ async def serve_cluster(
 async def _connected(options: ClusterOptions) -> AsyncIterator[RayCluster]:
     """A Ray; it is left at the end, and one of its own is stopped."""
     if options.address is not None:
-        cluster = await asyncio.to_thread(RayCluster.join, options.address)
+        cluster = await _joined(options.address)
     else:
         assert options.data is not None, "without an address, the data are here"
         cluster = await asyncio.to_thread(RayCluster.start, options.data, options.gateways)
@@ -91,23 +98,52 @@ async def _connected(options: ClusterOptions) -> AsyncIterator[RayCluster]:
         log.info("stopped")
 
 
-async def _whole_offer(cluster: RayCluster, options: ClusterOptions, lifetime: Lifetime) -> Offer | None:
-    """What the nodes offer, once that is enough; None if the switch is to end before."""
+async def _joined(address: Address) -> RayCluster:
+    try:
+        async with asyncio.timeout(JOIN_S_MAX):
+            return await asyncio.to_thread(RayCluster.join, str(address))
+    except TimeoutError:
+        # Ray would try for ever, in a thread that nobody can stop.
+        click.echo(f"Error: {address} listens, but does not let this process join within {JOIN_S_MAX:.0f} s: is it "
+                   "a Ray, and has it the same token (RAY_AUTH_TOKEN, or ~/.ray/auth_token)?", err=True)  # fmt: skip
+        os._exit(1)
+
+
+async def _listening(address: Address) -> Address:
+    """The address, if anybody listens there. Raises OfferError."""
+    try:
+        async with asyncio.timeout(ANSWER_S_MAX):
+            _, writer = await asyncio.open_connection(*address)
+    except (OSError, TimeoutError) as error:
+        raise OfferError(
+            f"nobody listens at {address}; the head is started with `tapswitch cluster node --head {address}`"
+        ) from error
+    writer.close()
+    return address
+
+
+async def _in_time(attempt: Callable[[], Awaitable[Found]], lifetime: Lifetime) -> Found | None:
+    """What the attempt finds as soon as it raises no OfferError any more; None if the switch is to end before.
+
+    Raises ClusterError if that takes too long.
+    """
     began, missing = monotonic(), ""
     while not lifetime.ended.done():
         try:
-            return _enough(await cluster.offer(), options)
+            return await attempt()
         except OfferError as error:
             if str(error) != missing:
                 missing = str(error)
-                log.warning("waiting for nodes", missing=missing)
+                log.warning("waiting for the cluster", missing=missing)
             if monotonic() - began > OFFER_S_MAX:
                 raise ClusterError(f"{error} (waited {OFFER_S_MAX:.0f} s for it)") from error
         await asyncio.wait([lifetime.ended], timeout=ASK_AGAIN_S)
     return None
 
 
-def _enough(offer: Offer, options: ClusterOptions) -> Offer:
+async def _enough(cluster: RayCluster, options: ClusterOptions) -> Offer:
+    """What the nodes offer. Raises OfferError as long as it is not enough, ClusterError if it never will be."""
+    offer = await cluster.offer()
     if options.shards is not None and offer.shards != options.shards:
         raise ClusterError(
             f"--shards {options.shards}: the nodes have a data folder of {offer.shards}; `tapswitch reshard` makes one "

@@ -184,7 +184,7 @@ def _serve_cluster(
             raise click.UsageError(
                 f"--shards {shards}: {data} has {len(found)}; `tapswitch reshard` makes one with another number"
             )
-    address = None if cluster == LOCAL else str(cluster)
+    address = cluster if isinstance(cluster, Address) else None
     try:
         options = ClusterOptions(address, data, shards, gateways)
         return uvloop.run(serve_cluster(options, settings, http, registry_files))
