@@ -109,9 +109,7 @@ async def peak_connected(settings: Settings, running: Running, console: Console)
         raise BadInputError(f"--cards {settings.cards}: {running.accounts} has only {len(cards)}")
     cards = cards[: settings.cards]
     if running.http is not None and await read_page(running.http) is None:
-        raise BadInputError(
-            f"--http {running.http}: no metrics of a switch there (on Ray it has none yet: leave --http out)"
-        )
+        raise BadInputError(f"--http {running.http}: no metrics of a switch there, or on Ray not of all its processes")
     console.print(f"Asking {running.address} for {len(cards):,} opening balances.")
     scene = _Scene(running.address, running.http, campus, cards, 0, whole_day=False)
     async with Fleet(campus, running.address, cards, _auditor(scene), Tally(1.0)) as fleet:
@@ -212,7 +210,8 @@ def _report(
     after: Page | None,
 ) -> PeakReport:
     per_second = SLICES / settings.drive_seconds
-    agree = None if before is None or after is None else auditor.counts_agree(after.since(before))
+    decisions = None if before is None or after is None else after.since(before)
+    agree = None if decisions is None else auditor.counts_agree(decisions)
     imbalance = None if after is None else after.imbalance
     holds = not auditor.faults and not imbalance and agree is not False
     return PeakReport(

@@ -29,7 +29,7 @@ SPEED_MAX = 10_000.0
     "--campus", type=click.Path(path_type=Path), help="With --connect: its campus.toml, secrets.toml beside it."
 )
 @click.option("--accounts", type=click.Path(path_type=Path), help="With --connect: the accounts that it holds, as CSV.")
-@click.option("--http", metavar="HOST:PORT", help="With --connect: where its /metrics are, to compare counts.")
+@click.option("--http", metavar="HOST:PORT", help="With --connect: its own --http address, to compare counts.")
 @click.option(
     "--cards", type=click.IntRange(1, 1_000_000), help=f"How many cards eat.  [default: {DEFAULT_CARDS}, or all]"
 )

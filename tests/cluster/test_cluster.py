@@ -26,6 +26,7 @@ from witnesses import check
 from actors.lmdb_store import LmdbStore
 from actors.store import StoreLockedError
 from simulators import station
+from simulators.metrics_page import read_page
 from switch.data_folder import shard_folder
 from wire.codes import Code
 
@@ -116,11 +117,14 @@ async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
         )
         assert second.exit_code == 2
         assert "another process is writing to this data folder" in second.output
+        before = await read_page(switch.http)
+        assert before is not None
         os.kill((await asyncio.to_thread(process_numbers, switch))["shard-1"], signal.SIGKILL)
         held = await until(lambda: taken(data))
         try:
             await until(lambda: "another process is writing" in (status(switch)["shards"][1]["problem"] or ""))
             assert not is_ready(switch)
+            assert await read_page(switch.http) is None
         finally:
             held.close()
         await until(lambda: is_ready(switch))
@@ -128,6 +132,10 @@ async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
         async with StationClient(switch.address) as client:
             answers = await client.ask(*(purchase(n, account=account_number(n)) for n in range(1, 9)))
             assert {answer.code for answer in answers} == {Code.APPROVED}
+        page = await read_page(switch.http)
+        assert page is not None
+        assert (page.decisions, page.imbalance) == ({("purchase", Code.APPROVED): 8}, 0)
+        assert page.since(before) is None
         assert await asyncio.to_thread(switch.stop) == 0
 
 

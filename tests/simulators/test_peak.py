@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import count, repeat
 from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from simulators.accounts import write_accounts
+from simulators.bad_input import BadInputError
 from simulators.campus import read_campus
 from simulators.campus_files import write_campus
 from simulators.lunch import LUNCH_SECONDS
@@ -34,9 +38,9 @@ def scene(tmp_path, make_fake_switch, rules):
     return files, make_fake_switch(cards, rules, keys)
 
 
-async def run_lunch(files, switch, folder: Path):
+async def run_lunch(files, switch, folder: Path, http: str | None = None):
     settings = Settings(CARDS, "stress", LUNCH_SECONDS / 0.5, 1, folder)
-    running = Running(switch.address, None, files.campus, files.accounts)
+    running = Running(switch.address, http, files.campus, files.accounts)
     return await peak_connected(settings, running, Console(quiet=True))
 
 
@@ -97,3 +101,32 @@ async def test_fewer_accounts_than_cards_asked_for(scene, tmp_path):
     async with fake as switch:
         with pytest.raises(Exception, match="--cards 300"):
             await run_lunch(files, switch, tmp_path / "report")
+
+
+@pytest.mark.parametrize(
+    ("started", "agree"),
+    [(count(), None), (repeat(1), False)],
+    ids=["started again meanwhile", "the same process"],
+)
+async def test_a_switch_that_counted_nothing(scene, tmp_path, started, agree):
+    files, fake = scene
+
+    async def metrics(_request: web.Request) -> web.Response:
+        imbalance = 'tapswitch_ledger_imbalance_minor_units{shard="0"} 0.0'
+        return web.Response(text=f"{imbalance}\nprocess_start_time_seconds {next(started)}.0\n")
+
+    application = web.Application()
+    application.router.add_get("/metrics", metrics)
+    async with fake as switch, TestServer(application) as server:
+        report = await run_lunch(files, switch, tmp_path / "report", f"{server.host}:{server.port}")
+    assert report.switch_counts_agree is agree
+    assert report.imbalance_minor_units == 0
+    assert report.holds is (agree is not False)
+
+
+async def test_an_address_without_metrics(scene, tmp_path):
+    files, fake = scene
+    async with fake as switch, TestServer(web.Application()) as server:
+        http = f"{server.host}:{server.port}"
+        with pytest.raises(BadInputError, match=f"--http {http}: no metrics of a switch there"):
+            await run_lunch(files, switch, tmp_path / "report", http)

@@ -81,7 +81,7 @@ class RunningSwitch:
             self.kill()
             raise AssertionError(f"the switch did not become ready:\n{self.log.read_text()}")
         self.address = "127.0.0.1", int(ready[1])
-        self._http = "127.0.0.1", int(ready[2])
+        self.http = f"127.0.0.1:{ready[2]}"
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class RunningSwitch:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a page."""
-        connection = http.client.HTTPConnection(*self._http, timeout=SECONDS_MAX)
+        connection = http.client.HTTPConnection(self.http, timeout=SECONDS_MAX)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
