@@ -70,15 +70,25 @@ def open_all(data: Path, open_one: Callable[[Path], LmdbStore] = LmdbStore.open)
 
     Raises StoreFormatError if a shard is missing here or does not belong here, and what `open_one` raises.
     """
+    _check_there(data, shards_found(data) or [0], 1)
+    stores = open_those_here(data, open_one)
+    try:
+        _check_there(data, [store.made.shard for store in stores], stores[0].made.shards)
+    except BaseException:
+        close_all(stores)
+        raise
+    return stores
+
+
+def open_those_here(data: Path, open_one: Callable[[Path], LmdbStore]) -> list[LmdbStore]:
+    """As `open_all`, for a data folder whose other shards may lie on other machines. At least one is here."""
     found = shards_found(data) or [0]
-    _check_there(data, found, 1)
     raise_open_file_limit(files_needed(len(found)))
     stores: list[LmdbStore] = []
     try:
         for shard in found:
             stores.append(open_one(shard_folder(data, shard)))
             _check_made_together(data, shard, stores[0].made, stores[-1].made)
-        _check_there(data, found, stores[0].made.shards)
     except BaseException:
         close_all(stores)
         raise
@@ -127,8 +137,8 @@ def _check_made_together(data: Path, shard: int, first: Made, made: Made) -> Non
     folder, same = shard_folder(data, shard), ("data_folder", "shards", "authorizations_after")
     if shard >= first.shards or any(getattr(made, field) != getattr(first, field) for field in same):
         raise StoreFormatError(
-            f"{folder}: this is shard {made.shard} of {made.shards} of another data folder than {shard_folder(data)}; "
-            "put back all shards of one, and move others away"
+            f"{folder}: this is shard {made.shard} of {made.shards} of another data folder than "
+            f"{shard_folder(data, first.shard)}; put back all shards of one, and move others away"
         )
     _check_name(folder, shard, made)
 

@@ -21,7 +21,7 @@ from actors.placement import shard_of, slot_of
 from actors.snapshots import Snapshots
 from actors.store import StoreFormatError
 from switch.amounts import yuan
-from switch.data_folder import close_all, open_all
+from switch.data_folder import close_all, open_those_here
 from switch.reports import report_console
 
 
@@ -34,11 +34,11 @@ from switch.reports import report_console
 def statement(data: Path, last: int | None, account: str) -> None:
     """Print an account's events, newest first."""
     try:
-        stores = open_all(data, LmdbStore.open_read_only)
+        stores = open_those_here(data, LmdbStore.open_read_only)
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
     try:
-        store = stores[shard_of(slot_of(account), len(stores))]
+        store = _store_of(stores, account)
         _show(account, list(islice(_events(store, account), last)))
     except UnicodeEncodeError as error:
         raise click.UsageError(f"no account {account!a} in this data folder") from error
@@ -46,6 +46,15 @@ def statement(data: Path, last: int | None, account: str) -> None:
         raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
     finally:
         close_all(stores)
+
+
+def _store_of(stores: list[LmdbStore], account: str) -> LmdbStore:
+    shards = stores[0].made.shards
+    shard = shard_of(slot_of(account), shards)
+    for store in stores:
+        if store.made.shard == shard:
+            return store
+    raise click.UsageError(f"account {account} belongs to shard {shard} of {shards}, whose data are not here")
 
 
 def _events(store: LmdbStore, account: str) -> Iterator[tuple[int, Any]]:

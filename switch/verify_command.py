@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from actors.store import StoreFormatError
 from actors.verification import Verified
 from actors.verification import verify as verify_store
 from switch.amounts import yuan
-from switch.data_folder import close_all, open_all
+from switch.data_folder import close_all, open_all, open_those_here
 from switch.reports import report_console
 
 FOUND_RIGHT = "Checked, and found right"
@@ -33,10 +33,12 @@ FOUND_RIGHT = "Checked, and found right"
 @click.option(
     "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
 )
-def verify(data: Path) -> None:
+@click.option("--partial", is_flag=True, help="Check the shards that are here; the others lie on other machines.")
+def verify(data: Path, *, partial: bool) -> None:
     """Replay every journal and check everything against it. Exit status 1 if something is broken."""
+    open_stores = open_those_here if partial else open_all
     try:
-        stores = open_all(data, LmdbStore.open_read_only)
+        stores = open_stores(data, LmdbStore.open_read_only)
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
     errors = Console(stderr=True)
@@ -47,26 +49,30 @@ def verify(data: Path) -> None:
             verified, faults = _verify_all(stores, lambda events: progress.update(task, completed=events))
     finally:
         close_all(stores)
+    shards = stores[0].made.shards
     for shard, fault in faults.items():
-        where = "" if len(stores) == 1 else f"in shard {shard} "
+        where = "" if shards == 1 else f"in shard {shard} "
         errors.print(f"[red bold]BROKEN[/] {where}{fault}", highlight=False, soft_wrap=True)
     if faults:
         raise SystemExit(1)
-    _show_checked(verified)
-    _show_ledger(verified)
+    report_console().print(_one_shard(verified[0]) if shards == 1 else _shard_by_shard(verified, shards))
+    _show_ledger(verified.values())
 
 
-def _verify_all(stores: Sequence[LmdbStore], progress: Callable[[int], None]) -> tuple[list[Verified], dict[int, str]]:
-    """What was verified, and by shard what is broken: of each shard its first fault, and the others are looked at.
+def _verify_all(
+    stores: Sequence[LmdbStore], progress: Callable[[int], None]
+) -> tuple[dict[int, Verified], dict[int, str]]:
+    """By shard what was verified, and what is broken: of each shard its first fault, and the others are looked at.
 
     `progress` is called with the number of events so far.
     """
     authorizations = Authorizations(stores[0].made.authorizations_after)
-    verified: list[Verified] = []
+    verified: dict[int, Verified] = {}
     faults: dict[int, str] = {}
-    for shard, store in enumerate(stores):
-        advance = partial(_advance, progress, sum(found.events for found in verified))
-        slots = slots_of(shard, len(stores))
+    for store in stores:
+        shard = store.made.shard
+        advance = partial(_advance, progress, sum(found.events for found in verified.values()))
+        slots = slots_of(shard, store.made.shards)
         try:
             found = verify_store(store, ACCOUNT, advance, shard=shard, slots=slots, authorizations=authorizations)
         except JournalBrokenError as error:
@@ -74,17 +80,12 @@ def _verify_all(stores: Sequence[LmdbStore], progress: Callable[[int], None]) ->
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             faults[shard] = f"snapshot, its row cannot be read: {error}"
         else:
-            verified.append(found)
+            verified[shard] = found
     return verified, faults
 
 
 def _advance(progress: Callable[[int], None], before: int, position: int) -> None:
     progress(before + position)
-
-
-def _show_checked(verified: Sequence[Verified]) -> None:
-    table = _one_shard(verified[0]) if len(verified) == 1 else _shard_by_shard(verified)
-    report_console().print(table)
 
 
 def _one_shard(verified: Verified) -> Table:
@@ -105,7 +106,7 @@ def _one_shard(verified: Verified) -> Table:
     return table
 
 
-def _shard_by_shard(verified: Sequence[Verified]) -> Table:
+def _shard_by_shard(verified: Mapping[int, Verified], shards: int) -> Table:
     table = Table(
         title=FOUND_RIGHT, title_justify="left", caption_justify="left",
         caption="Each batch's hash follows from the one before; events were replayed, each in its account's chain; "
@@ -117,14 +118,16 @@ def _shard_by_shard(verified: Sequence[Verified]) -> Table:
         "head", "imbalance",
     ):  # fmt: skip
         table.add_column(column, justify="right", no_wrap=True)
-    for shard, found in enumerate(verified):
+    for shard, found in verified.items():
         table.add_row(str(shard), *_counts([found]), _head(found), yuan(found.ledger.imbalance))
     table.add_section()
-    table.add_row("all", *_counts(verified), "", yuan(sum(found.ledger.imbalance for found in verified)))
+    which = "all" if len(verified) == shards else f"{len(verified)} of {shards}"
+    imbalance = sum(found.ledger.imbalance for found in verified.values())
+    table.add_row(which, *_counts(verified.values()), "", yuan(imbalance))
     return table
 
 
-def _counts(verified: Sequence[Verified]) -> list[str]:
+def _counts(verified: Iterable[Verified]) -> list[str]:
     counts = (
         (found.batches, found.events, found.actors, found.actor_snapshots, found.total_snapshots, found.authorizations)
         for found in verified
@@ -137,8 +140,8 @@ def _head(verified: Verified) -> str:
     return f"{position} {digest.hex()[:16]}…" if position else "0"
 
 
-def _show_ledger(verified: Sequence[Verified]) -> None:
-    """The ledger accounts over all shards."""
+def _show_ledger(verified: Iterable[Verified]) -> None:
+    """The ledger accounts over all these shards."""
     balances: Counter[LedgerAccount] = Counter()
     for found in verified:
         balances.update(found.ledger.balances)

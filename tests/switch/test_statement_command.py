@@ -86,12 +86,15 @@ def test_an_account_is_found_in_its_shard(tmp_path, shards):
     assert command("statement", "--data", data, account_number(41)).exit_code == 2
 
 
-def test_a_missing_shard(tmp_path):
+def test_where_only_some_shards_are(tmp_path):
     data = make_data(tmp_path, shards=2)
-    shutil.rmtree(shard_folder(data, 1))
-    result = command("statement", "--data", data, ALICE)
+    shutil.rmtree(shard_folder(data, 0))
+    here = ALICE
+    elsewhere = next(number for number in map(account_number, range(1, 21)) if shard_of(slot_of(number), 2) == 0)
+    assert len(lines(data, here)) == 1
+    result = command("statement", "--data", data, elsewhere)
     assert result.exit_code == 2
-    assert "shard-0001 is missing" in result.output
+    assert f"account {elsewhere} belongs to shard 0 of 2, whose data are not here" in result.output
 
 
 def test_a_count_that_is_none(data):

@@ -221,9 +221,9 @@ def sharded(tmp_path: Path) -> Path:
     return data
 
 
-def table(data: Path) -> dict[str, list[str]]:
+def table(data: Path, *options: str) -> dict[str, list[str]]:
     """The rows of a sound folder's tables by their first cell."""
-    result = command("verify", "--data", data)
+    result = command("verify", "--data", data, *options)
     assert result.exit_code == 0, result.output
     rows = ([cell.strip() for cell in line.strip("│").split("│")] for line in result.output.splitlines())
     return {cells[0]: cells[1:] for cells in rows if len(cells) > 1}
@@ -330,6 +330,24 @@ def test_a_missing_shard(sharded, shard):
     result = command("verify", "--data", sharded)
     assert result.exit_code == 2
     assert f"shard-{shard:04} is missing" in result.output
+
+
+def test_some_shards_of_a_folder_that_lies_on_several_machines(sharded):
+    whole = table(sharded)
+    shutil.rmtree(shard_folder(sharded, 0))
+    found = table(sharded, "--partial")
+    assert "0" not in found
+    assert (found["1"], found["2"]) == (whole["1"], whole["2"])
+    assert found["2 of 3"][1] == str(2 * (opened(1) + opened(2)))
+    assert found["sum"] == ["0.00"]
+    tamper(sharded, b"journal", remove(key(opened(2))), 2)
+    result = command("verify", "--data", sharded, "--partial")
+    assert result.exit_code == 1
+    assert "BROKEN in shard 2" in result.output
+
+
+def test_a_whole_folder_can_be_checked_as_a_part(sharded):
+    assert table(sharded, "--partial") == table(sharded)
 
 
 def test_a_foreign_shard(tmp_path, sharded):
