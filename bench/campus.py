@@ -64,7 +64,7 @@ class BenchCampus(Struct, frozen=True):
 
     @property
     def data(self) -> Path:
-        """The embedded switch's data folder."""
+        """The data folder with the accounts, made by `write_campus`."""
         return self.folder / "data"
 
     def cluster_data(self, shards: int) -> Path:
@@ -82,8 +82,8 @@ def card_serial(account: str) -> str:
     return f"C{account}"
 
 
-def write_campus(folder: Path) -> BenchCampus:
-    """Write campus, keys and accounts into an empty folder, and import the accounts."""
+def write_campus(folder: Path, shards: int = 1) -> BenchCampus:
+    """Write campus, keys and accounts into an empty folder, and import the accounts into so many shards."""
     concentrators = [
         _station(f"concentrator-{index}", 1 + index * TERMINALS_PER_CONCENTRATOR, TERMINALS_PER_CONCENTRATOR)
         for index in range(CONCENTRATORS)
@@ -93,7 +93,7 @@ def write_campus(folder: Path) -> BenchCampus:
     campus = BenchCampus(folder, concentrators, lone)
     _write_toml(campus)
     _write_accounts(folder / "accounts.csv")
-    import_accounts(campus, campus.data, 1)
+    import_accounts(campus, campus.data, shards)
     return campus
 
 

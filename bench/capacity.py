@@ -13,8 +13,6 @@ import re
 import resource
 import statistics
 import tempfile
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -98,28 +96,16 @@ async def _settled(answers: Counter[int]) -> None:
 def _lag(target: Measured) -> int:
     if target.http is None:
         return 0
-    status = _page(target.http, "/status.json")
+    status = target.page("/status.json")
     if status is not None:  # it runs on Ray
         found = [shard["snapshot_lag"] for shard in msgspec.json.decode(status)["shards"]]
     else:
-        metrics = _page(target.http, "/metrics") or b""
+        metrics = target.page("/metrics") or b""
         found = [
             int(float(lag)) for lag in re.findall(rb"^tapswitch_snapshot_lag_events\{\S+ (\S+)$", metrics, re.MULTILINE)
         ]
     assert found, "the switch shows its snapshot lag"
     return sum(found)
-
-
-def _page(http: tuple[str, int], path: str) -> bytes | None:
-    """A page of the switch; None if it has no such page."""
-    host, port = http
-    try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10) as page:
-            content: bytes = page.read()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return None
-    return content
 
 
 def _clients(stations: Sequence[Station]) -> list[Callable[[Counter[int]], Any]]:
