@@ -15,6 +15,14 @@ from bench.processes import family, is_alive, kill_family
 
 START_S_MAX: Final = 60.0
 STOP_S_MAX: Final = 30.0
+LOST_SOON: Final = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "500",
+    "RAY_health_check_failure_threshold": "4",
+}
+"""In the environment of the head: Ray gives a lost machine up after about 2 seconds, instead of 14."""
+
 STARTED: Final = "Ray runtime started"
 """What `ray start` prints when its daemons run and have joined."""
 

@@ -30,7 +30,7 @@ from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
 from bench.campus import BenchCampus, write_campus
 from bench.kills import Asked, RecoveryError, Round, Running, Victim, measure
-from bench.nodes import Node, free_port, fresh_token
+from bench.nodes import LOST_SOON, Node, free_port, fresh_token
 from bench.processes import running
 from switch.data_folder import close_all, open_all, shard_folder
 from switch.reports import report_console
@@ -41,14 +41,6 @@ WORKERS: Final = ("127.0.0.3", "127.0.0.4")
 """Each has the shard of its place here, and a gateway."""
 
 SHARDS: Final = len(WORKERS)
-TUNED: Final = {
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "500",
-    "RAY_health_check_failure_threshold": "4",
-}
-"""In the head's environment: a node is given up sooner."""
-
 PROCESSES: Final = [Victim(kind, number) for kind in ("shard", "gateway") for number in range(SHARDS)]
 NODES: Final = [Victim("node", number) for number in range(SHARDS)]
 VICTIMS: Final = {"process": PROCESSES, "node": NODES, "all": PROCESSES + NODES}
@@ -67,7 +59,7 @@ def cluster(campus: BenchCampus, *, tuned: bool) -> Iterator[Running]:
         def node(name: str, options: list[str], variables: dict[str, str]) -> Node:
             return stack.enter_context(Node(options, campus.folder / f"{name}.log", variables))
 
-        node("head", ["--head", head], environment | (TUNED if tuned else {}))
+        node("head", ["--head", head], environment | (LOST_SOON if tuned else {}))
         nodes = [
             node(
                 f"node-{number}",

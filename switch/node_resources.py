@@ -57,6 +57,7 @@ def set_environment(data: Path | None) -> None:
     """Settle for this process, and for every process of Ray that it starts, what all nodes have in common."""
     # Ray would end the process that uses most memory when little is left: that is a shard.
     os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # or everything else on the machine would go before them
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     if data is not None:

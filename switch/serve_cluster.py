@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TextIO, TypeVar
 
 import click
 import structlog
@@ -65,7 +66,11 @@ async def serve_cluster(
 
     lifetime = Lifetime(read_registry_again)
     _refuse_if_listened_on(http)
-    with reserved(settings.listen) if options.address is None else nullcontext(settings.listen) as listen:
+    ours = sys.stdout
+    with (
+        redirect_stdout(sys.stderr),  # Ray prints what it likes, whenever it likes, and fails if nobody reads it
+        reserved(settings.listen) if options.address is None else nullcontext(settings.listen) as listen,
+    ):
         if options.address is not None and await _in_time(partial(_listening, options.address), lifetime) is None:
             return await lifetime.ended
         async with _connected(options) as cluster:
@@ -76,7 +81,7 @@ async def serve_cluster(
             settings = settings._replace(listen=listen, data_folder=offer.data_folder)
             await asyncio.to_thread(cluster.start_processes, settings, offer.shards, options.gateways)
             supervisor = Supervisor(cluster, registry_files.newest)
-            return await _supervise(cluster, supervisor, settings, http, lifetime)
+            return await _supervise(cluster, supervisor, settings, http, lifetime, ours)
 
 
 @asynccontextmanager
@@ -155,7 +160,12 @@ async def _enough(cluster: RayCluster, options: ClusterOptions) -> Offer:
 
 
 async def _supervise(
-    cluster: RayCluster, supervisor: Supervisor, settings: ProcessSettings, http: Address, lifetime: Lifetime
+    cluster: RayCluster,
+    supervisor: Supervisor,
+    settings: ProcessSettings,
+    http: Address,
+    lifetime: Lifetime,
+    output: TextIO,
 ) -> int:
     def lost(asking: asyncio.Task[None]) -> None:
         if not asking.cancelled():
@@ -170,7 +180,7 @@ async def _supervise(
         web = await pages.listen(http.host, http.port)
         await _until_ready(supervisor, lifetime)
         if not lifetime.ended.done():
-            click.echo(f"ready terminals={settings.listen} http={web}")
+            click.echo(f"ready terminals={settings.listen} http={web}", file=output)
         return await lifetime.ended
     finally:
         log.info("stopping")

@@ -14,9 +14,12 @@ from actors.placement import slots_of
 from switch.cluster_status import SILENT, ClusterStatus, GatewayStatus, NodeStatus, ShardStatus
 from switch.registry import Registry
 
-ROUND_S: Final = 0.25
-NODES_ROUND_S: Final = 1.0
-SILENT_ROUNDS_MAX: Final = 40
+ROUND_S: Final = 0.5
+"""How often a process that serves is asked."""
+
+ROUND_UNTIL_SERVING_S: Final = 0.1
+NODES_ROUND_S: Final = 2.0
+SILENT_ROUNDS_MAX: Final = 20
 """When no process at all has answered for so many rounds, Ray itself is gone: nothing would be started again. Rounds
 and not seconds, because a supervisor that was suspended has not listened meanwhile."""
 
@@ -136,8 +139,8 @@ class Supervisor:
 
     async def _watch(self, number: int, process: Process[Status], statuses: list[Status]) -> None:
         while True:
-            changed = await self._ask(number, process, statuses)
-            await asyncio.sleep(0 if changed else ROUND_S)
+            await self._ask(number, process, statuses)
+            await asyncio.sleep(ROUND_S if statuses[number].problem is None else ROUND_UNTIL_SERVING_S)
 
     async def _watch_nodes(self) -> None:
         while True:
@@ -154,8 +157,7 @@ class Supervisor:
             silent = silent + 1 if self._answers == answers else 0
             answers = self._answers
 
-    async def _ask(self, number: int, process: Process[Status], statuses: list[Status]) -> bool:
-        """Returns whether the process was given another registry."""
+    async def _ask(self, number: int, process: Process[Status], statuses: list[Status]) -> None:
         before, now = statuses[number], await process.status(self.registry.version)
         if now is not None:
             self._answers += 1
@@ -167,10 +169,8 @@ class Supervisor:
         if problem != before.problem:
             tell = log.info if problem is None else log.warning
             tell("serving" if problem is None else "not serving", process=process.name, problem=problem)
-        if now is None or now.registry == self.registry.version:
-            return False
-        await process.change_registry(self.registry, self._positions[now.name])
-        return True
+        if now is not None and now.registry != self.registry.version:
+            await process.change_registry(self.registry, self._positions[now.name])
 
     def _with_reason(self, number: int, shard: ShardStatus) -> ShardStatus:
         if not shard.is_silent or any(number in node.shards for node in self._nodes if node.alive):

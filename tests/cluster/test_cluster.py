@@ -16,7 +16,6 @@ from time import monotonic
 import pytest
 from campus_folder import KEYS, NORTH, SOUTH, SOUTH_TILL, account_number, write_campus, write_secrets
 from crowd import Crowd
-from processes import descendants, is_alive, program
 from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, until
 from running_switch import RunningSwitch, command, make_data, python, samples
 from station_client import StationClient
@@ -25,6 +24,7 @@ from witnesses import check
 
 from actors.lmdb_store import LmdbStore
 from actors.store import StoreLockedError
+from bench.processes import family, is_alive
 from simulators import station
 from simulators.metrics_page import read_page
 from switch.data_folder import shard_folder
@@ -74,7 +74,7 @@ async def test_every_gateway_serves_every_account_and_nothing_is_left_behind(cam
                 assert {answer.code for answer in answers} == {Code.APPROVED}
                 busy = await until(lambda: [g["name"] for g in status(switch)["gateways"] if g["connections"]])
                 served |= set(busy)
-        started = descendants(switch.process.pid)
+        started = family(switch.process.pid)[1:]
         assert len(started) > SHARDS + 2
         began = monotonic()
         assert await asyncio.to_thread(switch.stop) == 0
@@ -162,7 +162,7 @@ async def test_another_switch_does_not_share_the_port(campus, data, tmp_path):
 
 async def test_without_ray_the_switch_ends(campus, data):
     with RunningSwitch(data, campus, *CLUSTER) as switch:
-        (raylet,) = [pid for pid in descendants(switch.process.pid) if program(pid).endswith("/raylet")]
+        (raylet,) = [pid for pid in family(switch.process.pid)[1:] if program(pid).endswith("/raylet")]
         os.kill(raylet, signal.SIGKILL)
         assert await asyncio.to_thread(switch.wait) == 1
     assert command("verify", "--data", data).exit_code == 0
@@ -221,3 +221,8 @@ def page(address: str) -> str:
     """The metrics there."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=WAIT_S_MAX) as answer:
         return answer.read().decode()
+
+
+def program(pid: int) -> str:
+    """The path of the program that a process runs."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()

@@ -8,20 +8,21 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import pytest
 from campus_folder import account_number, write_campus
 from crowd import Crowd
-from processes import is_alive
-from ray_nodes import RayNodes
 from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, until
 from running_switch import RunningSwitch, make_data, python
 from station_client import StationClient
 from switch_in_process import purchase
 from witnesses import check
 
+from bench.nodes import LOST_SOON, Node, free_port, fresh_token
+from bench.processes import is_alive
 from simulators import station
 from switch.data_folder import shard_folder
 from wire.codes import Code
@@ -47,21 +48,36 @@ def campus(tmp_path) -> Path:
 def folders(tmp_path) -> list[Path]:
     """For each shard the folder of the machine that has it."""
     data = make_data(tmp_path, ACCOUNTS, shards=SHARDS)
-    machines = [tmp_path / f"machine-{shard}" for shard in range(SHARDS)]
-    for shard, folder in enumerate(machines):
+    made = [tmp_path / f"machine-{shard}" for shard in range(SHARDS)]
+    for shard, folder in enumerate(made):
         shutil.move(shard_folder(data, shard), shard_folder(folder, shard))
-    return machines
+    return made
+
+
+class Machines:
+    """A head, and a worker for each shard; every address of 127.0.0.0/8 is a machine of its own."""
+
+    def __init__(self, stack: ExitStack, log: Path, folders: list[Path]) -> None:
+        self.environment = {"RAY_AUTH_TOKEN": fresh_token()}
+        self.head = f"127.0.0.2:{free_port('127.0.0.2')}"
+        inherited = os.environ | self.environment
+        stack.enter_context(Node(["--head", self.head], log, inherited | LOST_SOON))
+        self.workers: dict[str, Node] = {}
+        for number, folder in enumerate(folders, start=3):
+            host = f"127.0.0.{number}"
+            options = ["--join", self.head, "--host", host, "--data", str(folder), "--gateways", "1"]
+            self.workers[host] = stack.enter_context(Node(options, log, inherited))
 
 
 @pytest.fixture
-def nodes(tmp_path, folders) -> Iterator[RayNodes]:
-    with RayNodes(tmp_path, [("--data", folder, "--gateways", 1) for folder in folders]) as made:
-        yield made
+def machines(tmp_path, folders) -> Iterator[Machines]:
+    with ExitStack() as stack:
+        yield Machines(stack, tmp_path / "machines.log", folders)
 
 
-def serve(nodes: RayNodes, campus: Path, port: int, *options: object) -> RunningSwitch:
-    joining = "--cluster", nodes.address, "--listen", f"127.0.0.1:{port}"
-    return RunningSwitch(None, campus, *joining, "--gateways", SHARDS, *options, environment=nodes.environment)
+def serve(machines: Machines, campus: Path, port: int, *options: object) -> RunningSwitch:
+    joining = "--cluster", machines.head, "--listen", f"127.0.0.1:{port}"
+    return RunningSwitch(None, campus, *joining, "--gateways", SHARDS, *options, environment=machines.environment)
 
 
 @pytest.fixture
@@ -73,11 +89,11 @@ async def crowd(campus, folders, tmp_path) -> AsyncIterator[Crowd]:
 
 
 async def test_whatever_is_lost_comes_back_where_its_data_are(
-    pytestconfig, campus, folders, nodes, crowd, tmp_path, unused_tcp_port
+    pytestconfig, campus, folders, machines, crowd, tmp_path, unused_tcp_port
 ):
     seed = 11
     random = Random(seed)
-    with serve(nodes, campus, unused_tcp_port) as switch:
+    with serve(machines, campus, unused_tcp_port) as switch:
         places = {process["name"]: process["node"] for process in status(switch)["shards"]}
         assert len(set(places.values())) == SHARDS
         crowd.address.now = switch.address
@@ -94,10 +110,10 @@ async def test_whatever_is_lost_comes_back_where_its_data_are(
                 os.kill(before[name], signal.SIGKILL)
                 gone = [name]
             else:
-                node = random.choice(nodes.workers)
-                gone = await asyncio.to_thread(names_at, switch, node.host)
+                host, node = random.choice(list(machines.workers.items()))
+                gone = await asyncio.to_thread(names_at, switch, host)
                 await asyncio.to_thread(node.kill)
-                await asyncio.to_thread(node.start_again)
+                await asyncio.to_thread(node.start)
             killed.update(gone)
             await until(
                 lambda gone=gone, before=before: all(process_numbers(switch)[name] != before[name] for name in gone)
@@ -122,25 +138,25 @@ def names_at(switch: RunningSwitch, host: str) -> list[str]:
     return [process["name"] for process in (*found["shards"], *found["gateways"]) if process["node"] in here]
 
 
-async def test_a_switch_comes_to_a_ray_and_leaves_it(campus, nodes, unused_tcp_port):
-    with serve(nodes, campus, unused_tcp_port) as switch:
+async def test_a_switch_comes_to_a_ray_and_leaves_it(campus, machines, unused_tcp_port):
+    with serve(machines, campus, unused_tcp_port) as switch:
         started = list(process_numbers(switch).values())
         second = await asyncio.to_thread(
-            python, "-m", "switch.command_line", "serve", "--cluster", nodes.address, "--campus", campus,
-            "--listen", "127.0.0.1:1", "--http", "127.0.0.1:0", environment=nodes.environment,
+            python, "-m", "switch.command_line", "serve", "--cluster", machines.head, "--campus", campus,
+            "--listen", "127.0.0.1:1", "--http", "127.0.0.1:0", environment=machines.environment,
         )  # fmt: skip
         assert second.returncode == 1
         assert "another switch runs on this Ray" in second.stderr
         assert await asyncio.to_thread(switch.stop) == 0
         await until(lambda: not [pid for pid in started if is_alive(pid)])
-    with serve(nodes, campus, unused_tcp_port, "--shards", SHARDS) as switch:
+    with serve(machines, campus, unused_tcp_port, "--shards", SHARDS) as switch:
         async with StationClient(switch.address) as client:
             answers = await client.ask(*(purchase(n, account=account_number(n)) for n in range(1, 9)))
             assert {answer.code for answer in answers} == {Code.APPROVED}
         assert await asyncio.to_thread(switch.stop) == 0
     other = await asyncio.to_thread(
-        python, "-m", "switch.command_line", "serve", "--cluster", nodes.address, "--campus", campus,
-        "--listen", "127.0.0.1:1", "--http", "127.0.0.1:0", "--shards", 3, environment=nodes.environment,
+        python, "-m", "switch.command_line", "serve", "--cluster", machines.head, "--campus", campus,
+        "--listen", "127.0.0.1:1", "--http", "127.0.0.1:0", "--shards", 3, environment=machines.environment,
     )  # fmt: skip
     assert other.returncode == 1
     assert "--shards 3: the nodes have a data folder of 2" in other.stderr

@@ -127,6 +127,7 @@ async def test_a_stopping_switch_does_not_serve(supervisor):
 
 async def test_ends_when_nobody_at_all_answers(supervisor, cluster, monkeypatch):
     monkeypatch.setattr(supervisor_module, "ROUND_S", 0.001)
+    monkeypatch.setattr(supervisor_module, "ROUND_UNTIL_SERVING_S", 0.001)
     running = asyncio.create_task(supervisor.run())
     cluster.shards[0].says = cluster.shards[1].says = None
     asked = len(cluster.shards[0].asked_with)
