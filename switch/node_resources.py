@@ -59,6 +59,10 @@ def set_environment(data: Path | None) -> None:
     os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # or everything else on the machine would go before them
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # A node that is told to stop would wait 30 s for its shards to move elsewhere, where their data are not.
+    os.environ.setdefault("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "0")
+    # A node that was given up notices it within a second, instead of a minute, and is started again.
+    os.environ.setdefault("RAY_raylet_liveness_self_check_interval_ms", "1000")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     if data is not None:
         os.environ[DATA_VARIABLE] = str(data.absolute())

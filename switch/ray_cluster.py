@@ -95,8 +95,9 @@ class RayProcess(Generic[Status]):
         await _within(PROBE_SECONDS_MAX, self._actor.change_registry.remote(registry, position_seen))
 
     async def stop(self) -> None:
-        """In good order, or after STOP_SECONDS_MAX in any other; it is not started again."""
-        await _within(STOP_SECONDS_MAX, self._actor.stop.remote())
+        """In good order, or if it does not answer, or not in time, in any other; it is not started again."""
+        if await self.status(0) is not None:
+            await _within(STOP_SECONDS_MAX, self._actor.stop.remote())
         ray.kill(self._actor)
 
 
