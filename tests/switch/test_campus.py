@@ -70,11 +70,11 @@ def test_the_example_shows_every_session_limit_with_its_default():
 
 
 def test_sessions_are_optional_and_each_key_of_them(campus_file):
-    before, _, rest = EXAMPLE.partition("[sessions]")
-    after = rest[rest.index("# Meal periods") :]
+    before, _, rest = EXAMPLE.partition("\n[sessions]")
+    after = rest[rest.index("\n# Meal periods") :]
     campus_file.write_text(before + after)
     assert read_campus(campus_file).sessions == SessionLimits()
-    campus_file.write_text(f"{before}[sessions]\nin_flight_max = 7\n{after}")
+    campus_file.write_text(f"{before}\n[sessions]\nin_flight_max = 7\n{after}")
     assert read_campus(campus_file).sessions == SessionLimits(in_flight_max=7)
 
 
