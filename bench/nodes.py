@@ -74,20 +74,29 @@ class Node:
         def joined() -> bool:
             return STARTED.encode() in self._log.read_bytes()[printed_before:]
 
-        if not _wait(lambda: joined() or self._process.poll() is not None, START_S_MAX) or not joined():
+        if not _wait(lambda: joined() or self.has_ended, START_S_MAX) or not joined():
             self.kill()
             raise RuntimeError(f"{' '.join(self._command)} does not join:\n{self._log.read_text()}")
 
+    def members(self) -> list[int]:
+        """The command's process, and every one that it started."""
+        return family(self._process.pid)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the command's process has."""
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """SIGKILL for the command and everything that it started, as if the machine had lost its power."""
-        if self._process.poll() is None:
+        if not self.has_ended:
             self._until_gone(kill_family(self._process.pid))
 
     def stop(self) -> None:
         """SIGTERM; returns when nothing is left of it. Raises RuntimeError if something had to be killed."""
-        if self._process.poll() is not None:
+        if self.has_ended:
             raise RuntimeError(f"{' '.join(self._command)} had ended already:\n{self._log.read_text()}")
-        members = family(self._process.pid)
+        members = self.members()
         self._process.terminate()
         try:
             self._until_gone(members)
@@ -99,7 +108,7 @@ class Node:
 
     def _until_gone(self, pids: list[int]) -> None:
         """Raises RuntimeError if they stay."""
-        _wait(lambda: self._process.poll() is not None and not any(map(is_alive, pids)), STOP_S_MAX)
+        _wait(lambda: self.has_ended and not any(map(is_alive, pids)), STOP_S_MAX)
         if left := [_name(pid) for pid in pids if is_alive(pid)]:
             raise RuntimeError(f"{' '.join(self._command)} left behind: {'; '.join(left)}")
 

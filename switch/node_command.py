@@ -12,6 +12,7 @@ import click
 from actors.store import StoreFormatError
 from switch.addresses import ADDRESS, Address
 from switch.node_resources import OBJECT_STORE_BYTES, resources, set_environment
+from switch.raylet_watch import start_watching
 
 TOKEN_FILE = Path("~/.ray/auth_token")
 
@@ -54,6 +55,7 @@ def node(head: Address | None, join: Address | None, host: str | None, data: Pat
         arguments += ["--include-dashboard=false"]
     else:
         arguments += [f"--address={join}", *([f"--node-ip-address={host}"] if host else [])]
+    start_watching()
     os.execv(sys.executable, [sys.executable, "-m", "ray.scripts.scripts", *arguments])  # noqa: S606 - no shell wanted
 
 

@@ -160,3 +160,22 @@ async def test_a_switch_comes_to_a_ray_and_leaves_it(campus, machines, unused_tc
     )  # fmt: skip
     assert other.returncode == 1
     assert "--shards 3: the nodes have a data folder of 2" in other.stderr
+
+
+async def test_a_node_ends_when_its_raylet_ends_in_good_order(tmp_path):
+    log = tmp_path / "node.log"
+    node = Node(["--head", f"127.0.0.5:{free_port('127.0.0.5')}"], log, os.environ | {"RAY_AUTH_TOKEN": fresh_token()})
+    await asyncio.to_thread(node.start)
+    try:
+        (agent,) = await until(lambda: [pid for pid in node.members() if name_of(pid) == "ray::RuntimeEnv"])
+        members = node.members()
+        os.kill(agent, signal.SIGKILL)  # without it, the raylet ends itself
+        await until(lambda: node.has_ended and not list(filter(is_alive, members)))
+        assert "The raylet has ended" in log.read_text()
+    finally:
+        node.kill()
+
+
+def name_of(pid: int) -> str:
+    """As the kernel has it: at most 15 characters."""
+    return Path(f"/proc/{pid}/comm").read_text().rstrip()

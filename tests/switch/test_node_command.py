@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from running_switch import command
 
+from switch import node_command
 from switch.data_folder import create, shards_made
 from switch.node_resources import DATA_VARIABLE, GATEWAY, shard_resource
 
@@ -41,6 +42,7 @@ def started(monkeypatch: pytest.MonkeyPatch, *options: object) -> list[str]:
         raise ReplacedError
 
     monkeypatch.setattr(os, "execv", execv)
+    monkeypatch.setattr(node_command, "start_watching", lambda: None)
     result = command("cluster", "node", *options)
     assert isinstance(result.exception, ReplacedError), result.output
     assert replaced[:4] == [sys.executable, "-m", "ray.scripts.scripts", "start"]
