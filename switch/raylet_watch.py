@@ -31,7 +31,8 @@ def watch(node: int) -> None:
     """Return when the process `node`, this one's parent, has ended; end it by SIGTERM when its raylet has."""
     began, raylet = monotonic(), None
     while os.getppid() == node:
-        raylet = raylet or _raylet_of(node)
+        if raylet is None and (raylet := _raylet_of(node)) is not None:
+            click.echo(f"Process {raylet} is this node's raylet: the node ends with it.", err=True)
         if not _is_raylet(raylet) if raylet else monotonic() - began > START_S_MAX:
             click.echo("The raylet has ended, and so does this node; whoever started it starts it again.", err=True)
             os.kill(node, signal.SIGTERM)
