@@ -4,7 +4,7 @@ A switch runs on a Ray of three machines, all of them on this one: the head, and
 each. Under a light load, one round after the other kills a shard's process, a gateway's, or a node with everything on
 it, which is then started again at once. A sample is the time from the kill to the first approval of a purchase that
 was sent after it: on an account of the shard that was hit, or on a terminal that lost its connection with its gateway.
-At the end the journals are verified, and every approval must be in them.
+At the end the journals are verified; every approval must be in them, and no request may have been decided twice.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ import click
 import msgspec
 from rich.table import Table
 
+from actors.account.events import Decided
 from actors.account.kind import ACCOUNT
 from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
@@ -100,24 +102,33 @@ def check(data: Path, asked: Asked) -> str:
     verified = subprocess.run(verify, capture_output=True, text=True, check=False)
     if verified.returncode:
         raise RecoveryError(f"verify found a fault:\n{verified.stderr}")
+    compare(asked, journaled(data))
+    return verified.stdout
+
+
+def compare(asked: Asked, decided: Sequence[Decided]) -> None:
+    """Raises RecoveryError unless what was answered is what good cards may be, and was decided, and that once."""
     if unexpected := asked.codes.keys() - EXPECTED:
         raise RecoveryError(f"a good card was answered {unexpected}")
     authorizations = set(asked.authorizations)
     if twice := len(asked.authorizations) - len(authorizations):
         raise RecoveryError(f"{twice} approvals had an authorization number that was given before")
-    if lost := authorizations - journaled(data):
+    if lost := authorizations - {event.authorization for event in decided if hasattr(event, "authorization")}:
         raise RecoveryError(f"{len(lost)} approvals are in no journal: {sorted(lost)[:5]}")
-    return verified.stdout
+    # Gateways send again what a lost shard left unanswered. A copy's second effect would have a number of its own.
+    times = Counter((event.terminal, event.stan) for event in decided)
+    if doubled := [request for request, count in times.items() if count > 1]:
+        raise RecoveryError(f"{len(doubled)} requests were decided more than once: {doubled[:5]}")
 
 
-def journaled(data: Path) -> set[int]:
-    """The authorization numbers in all journals."""
+def journaled(data: Path) -> list[Decided]:
+    """Every decision in all journals."""
     stores = open_all(data, LmdbStore.open_read_only)
     try:
         events = [event for store in stores for _, event in Journal(store, ACCOUNT.event_type).events(1)]
     finally:
         close_all(stores)
-    return {event.authorization for event in events if hasattr(event, "authorization")}
+    return [event for event in events if isinstance(event, Decided)]
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from running_switch import make_data
 
+from actors.account.events import Purchased
 from actors.placement import slot_of, slots_of
 from bench.campus import ACCOUNTS
 from bench.kills import Asked, RecoveryError, Round, accounts_of
-from bench.recovery import check, percentile, summarise
+from bench.recovery import check, compare, percentile, summarise
 from wire.codes import Code
 
 
@@ -58,6 +59,20 @@ def test_good_answers_and_journals_pass(tmp_path: Path) -> None:
 def test_wrong_answers_fail(tmp_path: Path, codes: dict[Code, int], authorizations: list[int], fault: str) -> None:
     with pytest.raises(RecoveryError, match=fault):
         check(make_data(tmp_path), Asked(Counter(codes), authorizations))
+
+
+def purchased(stan: int, authorization: int) -> Purchased:
+    return Purchased(
+        account="20260001", time_us=1, previous=1, terminal=1001, stan=stan, card="C0020260001", amount=1, merchant=1,
+        business_day=0, period=0, paid=(1,), balances=(0,), authorization=authorization,
+    )  # fmt: skip
+
+
+def test_request_decided_twice_fails() -> None:
+    asked = Asked(Counter({Code.APPROVED: 1}), [4096])
+    compare(asked, [purchased(1, 4096), purchased(2, 4097)])  # nobody heard of the second: its answer was lost
+    with pytest.raises(RecoveryError, match="1 requests were decided more than once"):
+        compare(asked, [purchased(1, 4096), purchased(1, 4097)])
 
 
 def test_broken_journals_fail(tmp_path: Path) -> None:
