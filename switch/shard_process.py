@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -14,16 +14,19 @@ from actors.lmdb_store import LmdbStore, Made
 from actors.placement import slots_of
 from actors.shard import Shard
 from actors.store import StoreFormatError
+from switch.batches import Answered, ParcelSent, decode_parcels, encode_answered
 from switch.cluster_process import ClusterProcess
 from switch.cluster_status import ShardStatus
 from switch.data_folder import recover_shard, shard_folder
 from switch.embedded import EmbeddedShard
+from switch.mailbox import refusal
 from switch.metrics import SHARD_STAGES, Families, Source, of_process, of_shards
 from switch.minute_log import head
 from switch.process_settings import Place, ProcessSettings
 from switch.readiness import Check, check_clock, check_disk, check_map
 from switch.registry import Registry
 from switch.shard_host import ShardHost
+from wire.codes import Code, Reason
 
 log = structlog.get_logger()
 
@@ -32,7 +35,8 @@ class ShardProcess(ClusterProcess):
     """Serves calls from any number of gateways.
 
     While another process has the data open, or while they cannot be read, it waits and tries again, and calls wait with
-    it. If a commit fails in a way that leaves unknown what is on disk, the process ends at once.
+    it as long as their terminals do. If a commit fails in a way that leaves unknown what is on disk, the process ends
+    at once.
     """
 
     def __init__(self, settings: ProcessSettings, find_place: Callable[[], Place], shard: int, shards: int) -> None:
@@ -47,9 +51,15 @@ class ShardProcess(ClusterProcess):
         self._opened = asyncio.Event()
 
     async def answer(self, call: bytes) -> bytes:
-        """See ShardHost.answer; waits until the shard has started."""
+        """See ShardHost.answer; waits until the shard has started, but not longer than the call's terminals do."""
         received = monotonic()  # what waits too long for the shard to start is too late
-        await self._opened.wait()
+        if self._host is None:
+            parcels = decode_parcels(call)
+            try:
+                async with asyncio.timeout(_patience_s(parcels)):
+                    await self._opened.wait()
+            except TimeoutError:
+                return self._too_late(parcels)
         assert self._host is not None, "it is open"
         return await self._host.answer(call, received)
 
@@ -119,6 +129,14 @@ class ShardProcess(ClusterProcess):
         """See ClusterProcess."""
         return {} if self._embedded is None else {self._shard: self._embedded.shard}
 
+    def _too_late(self, parcels: Sequence[ParcelSent]) -> bytes:
+        # The gateway has given the call up, and Ray does not say so. Calls that stayed would take all places of this
+        # process, and then it could not even say why it does not start.
+        code, reason = Code.TOO_LATE, Reason.WAITED_TOO_LONG
+        self.meters.refusals[int(code), reason.value] += sum(len(parcel.requests) for parcel in parcels)
+        answers = [[refusal(request, code, reason) for request in parcel.requests] for parcel in parcels]
+        return encode_answered(Answered(0, answers))
+
     def _of_shard(self) -> Families:
         return of_shards(self.meters, {} if self._embedded is None else {self._shard: self._embedded})
 
@@ -135,6 +153,12 @@ class ShardProcess(ClusterProcess):
                 f"{self._folder}: its journal ends at position {shard.head.position}, but it has been at "
                 f"{self.position_seen}: this is an older copy; put the newest back, or restart the switch to use it"
             )
+
+
+def _patience_s(parcels: Sequence[ParcelSent]) -> float:
+    """Until the last of the terminals stops waiting."""
+    requests: list[tuple[int, Any]] = [(parcel.age_ms, request) for parcel in parcels for request in parcel.requests]
+    return max((request.wait_ms - age_ms for age_ms, request in requests), default=0) / 1_000
 
 
 async def _finished_even_if_cancelled(work: Coroutine[Any, Any, Shard]) -> Shard:

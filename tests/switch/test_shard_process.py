@@ -129,6 +129,20 @@ async def test_waits_for_its_data_and_what_waited_too_long_is_too_late(process, 
     assert approved.code is Code.APPROVED
 
 
+async def test_calls_end_with_their_terminals_patience_while_it_does_not_start(process, registry, data):
+    held = LmdbStore.open(shard_folder(data))
+    await process.change_registry(registry, 0)
+    await problem(process, "another process is writing to this data folder")
+    requests = [purchase(stan, account=account_number(1), wait_ms=20) for stan in (1, 2)]
+    waited_already = encode_parcels([ParcelSent(60_000, [purchase(3, account=account_number(1), wait_ms=60_000)])])
+    async with asyncio.timeout(20):
+        for sent in call(*requests), waited_already:
+            for answer in answers(await process.answer(sent)):
+                assert (answer.code, answer.reason) == (Code.TOO_LATE, Reason.WAITED_TOO_LONG)
+    assert process.meters.refusals == {(int(Code.TOO_LATE), Reason.WAITED_TOO_LONG.value): 3}
+    held.close()
+
+
 async def test_another_folder_in_its_place_is_refused(process, registry, data, tmp_path):
     (tmp_path / "other").mkdir()
     other = make_data(tmp_path / "other")
