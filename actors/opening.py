@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
+from actors.account.purses import Amounts
 from actors.calendar import Moment
 from actors.shard import Shard
 
 ACCOUNTS_PER_COMMIT: Final = 2_000
-_NAMES: Final = {"card_state": "state", "person_class": "class", "balance": "balance in minor units"}
-"""Of an opening's fields, as the people who write accounts files know them."""
+_COLUMNS: Final = (
+    "account",
+    "card",
+    "state",
+    "expires",
+    "class",
+    "balance in minor units",
+    "subsidy in minor units",
+    "family in minor units",
+)
+"""What an opening says, in the words of those who write accounts files."""
 
 
 class Opening(NamedTuple):
-    """An account to open, with its card and its opening balance in minor units."""
+    """An account to open, with its card and what its purses hold, in minor units."""
 
     account: str
     card: str
     card_state: CardState
     expires: int
     person_class: PersonClass
-    balance: int
+    purses: Amounts
 
 
 def conflict(shard: Shard, opening: Opening) -> str | None:
@@ -32,13 +43,17 @@ def conflict(shard: Shard, opening: Opening) -> str | None:
     if state is None:
         return None
     found = shard.journal.event_at(state.opened_at)
-    was = Opening(found.account, found.card, found.card_state, found.expires, found.person_class, sum(found.balances))
+    was = Opening(found.account, found.card, found.card_state, found.expires, found.person_class, found.balances)
     differing = [
-        f"{_NAMES.get(name, name)} was {before}, not {now}"
-        for name, before, now in zip(Opening._fields, was, opening, strict=True)
+        f"{column} was {before}, not {now}"
+        for column, before, now in zip_longest(_COLUMNS, _values(was), _values(opening), fillvalue=0)
         if before != now
     ]
     return f"account {opening.account} exists already: {', '.join(differing)}" if differing else None
+
+
+def _values(opening: Opening) -> tuple[object, ...]:
+    return (*opening[:-1], *opening.purses)
 
 
 def open_accounts(shard: Shard, openings: Sequence[Opening], moment: Moment) -> int:
@@ -52,7 +67,7 @@ def open_accounts(shard: Shard, openings: Sequence[Opening], moment: Moment) -> 
         events = [
             Opened(
                 opening.account, moment.time_us, 0, opening.card, opening.card_state, opening.expires,
-                opening.person_class, (opening.balance,),
+                opening.person_class, opening.purses,
             )
             for opening in missing[start : start + ACCOUNTS_PER_COMMIT]
         ]  # fmt: skip

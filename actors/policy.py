@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,6 +20,18 @@ class Service(StrEnum):
     BALANCE_INQUIRY = "balance-inquiry"
     MINI_STATEMENT = "mini-statement"
     REVERSAL = "reversal"
+
+
+class Purse(StrEnum):
+    """Where money lies in an account, in the order in which balances are listed."""
+
+    MAIN = "main"
+    SUBSIDY = "subsidy"
+    FAMILY = "family"
+
+
+SPENDING_ORDER: Final = (1, 2, 0)
+"""Which purses a purchase draws on, by their places in `Purse`: subsidy, then family, then main."""
 
 
 class Limits(Struct, frozen=True):
@@ -46,3 +59,5 @@ class Policy(Struct, frozen=True):
     limits: Limits
     terminals: dict[int, Terminal]
     calendar: Calendar
+    spending_order: tuple[int, ...] = SPENDING_ORDER
+    """Every purse, by its place in `Purse`."""

@@ -99,7 +99,7 @@ def folder() -> Iterator[Path]:
 def _shard(store: Store) -> Shard:
     shard = recover(store, ACCOUNT)
     openings = [
-        Opening(account, f"C{account}", CardState.ACTIVE, 20991231, PersonClass.STUDENT, 100_000_000)
+        Opening(account, f"C{account}", CardState.ACTIVE, 20991231, PersonClass.STUDENT, (100_000_000,))
         for account in ACCOUNTS
     ]
     open_accounts(shard, openings, MOMENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,13 @@ from msgspec import Struct
 from simulators.bad_input import BadInputError
 from simulators.money import format_yuan, parse_yuan
 
-COLUMNS = ("account", "card", "state", "expires", "class", "balance")
+PURSES = ("balance", "subsidy", "family")
+"""The columns of an account's purses, in the order in which the switch lists balances; the first is the main purse."""
+
+OPTIONAL = ("subsidy", "family")
+COLUMNS = ("account", "card", "state", "expires", "class", *PURSES)
+Purses = tuple[int, int, int]
+"""Minor units: main, subsidy, family."""
 
 
 class CardState(StrEnum):
@@ -29,7 +35,7 @@ class CardState(StrEnum):
 
 
 class Card(Struct, frozen=True):
-    """An account with its card, as the file says it; `balance` in minor units."""
+    """An account with its card, as the file says it."""
 
     account: str
     serial: str
@@ -38,7 +44,18 @@ class Card(Struct, frozen=True):
     """Last day on which it may be used."""
 
     person_class: str
-    balance: int
+    purses: Purses
+
+    @property
+    def balance(self) -> int:
+        """All that it holds, in minor units."""
+        return sum(self.purses)
+
+
+def purses_told(balances: Sequence[int]) -> Purses:
+    """The purses of a list of balances, from which purses that never held anything may be missing at the end."""
+    main, subsidy, family = (*balances, 0, 0, 0)[:3]
+    return main, subsidy, family
 
 
 def default_serial(account: str) -> str:
@@ -52,7 +69,7 @@ def write_accounts(path: Path, cards: Iterable[Card]) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(
-            (card.account, card.serial, card.state, card.expires, card.person_class, format_yuan(card.balance))
+            (card.account, card.serial, card.state, card.expires, card.person_class, *map(format_yuan, card.purses))
             for card in cards
         )
 
@@ -68,9 +85,10 @@ def read_accounts(path: Path) -> list[Card]:
     except UnicodeDecodeError:
         text = data.decode("gb18030", errors="replace").removeprefix("\ufeff")
     rows = csv.DictReader(text.splitlines())
-    missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+    missing = [column for column in COLUMNS if column not in (*(rows.fieldnames or ()), *OPTIONAL)]
     if missing:
-        raise BadInputError(f"{path}: the header lacks {', '.join(missing)}; expected {','.join(COLUMNS)}")
+        expected = ",".join(column for column in COLUMNS if column not in OPTIONAL)
+        raise BadInputError(f"{path}: the header lacks {', '.join(missing)}; expected {expected}")
     cards = [_card(path, rows.line_num, row) for row in rows]
     if not cards:
         raise BadInputError(f"{path}: the file has no accounts; add at least one row")
@@ -78,14 +96,15 @@ def read_accounts(path: Path) -> list[Card]:
 
 
 def _card(path: Path, line: int, row: dict[str, str | None]) -> Card:
-    value = {column: (row[column] or "").strip() for column in COLUMNS}
+    value = {column: (row[column] or "").strip() for column in COLUMNS if column in row}
     field = "state"
     try:
         state = CardState(value["state"])
         field = "expires"
         expires = date.fromisoformat(value["expires"])
-        field = "balance"
-        balance = parse_yuan(value["balance"])
+        held = []
+        for field in PURSES:
+            held.append(parse_yuan(value[field]) if field in value else 0)
     except ValueError as error:
         raise BadInputError(f"{path}, line {line}, {field}: {error}") from error
-    return Card(value["account"], value["card"], state, expires, value["class"], balance)
+    return Card(value["account"], value["card"], state, expires, value["class"], purses_told(held))

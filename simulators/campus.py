@@ -32,6 +32,9 @@ SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
     "gate": frozenset({"balance-inquiry"}),
 }
 
+PURSES = ("main", "subsidy", "family")
+"""In the order in which the switch lists balances."""
+
 T = TypeVar("T")
 
 
@@ -71,6 +74,9 @@ class Campus(Struct, frozen=True):
     """Local time at which a business day begins."""
 
     limits: Limits
+    spending_order: tuple[int, ...]
+    """Which purses a purchase draws on, by their places in a list of balances."""
+
     terminals: dict[int, Terminal]
     keys: dict[str, StationKey]
 
@@ -94,6 +100,10 @@ class _LimitsSection(Struct):
     balance_max: str = "0.00"
 
 
+class _PursesSection(Struct, frozen=True):
+    spending_order: tuple[str, ...] = ("subsidy", "family", "main")
+
+
 class _Merchant(Struct):
     number: int
     open: list[str] | None = None
@@ -111,6 +121,7 @@ class _CampusFile(Struct):
     limits: _LimitsSection
     merchants: list[_Merchant]
     terminals: list[_TerminalRun]
+    purses: _PursesSection = _PursesSection()
 
 
 class _SecretsFile(Struct):
@@ -133,7 +144,8 @@ def read_campus(path: Path) -> Campus:
         for number in _numbers(path, run.numbers):
             terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours)
     zone, day_starts = _calendar(path, file.campus)
-    return Campus(file.campus.name, zone, day_starts, _limits(path, file.limits), terminals, keys)
+    limits, order = _limits(path, file.limits), _spending_order(path, file.purses)
+    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys)
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -166,6 +178,12 @@ def _limits(path: Path, section: _LimitsSection) -> Limits:
         except ValueError as error:
             raise BadInputError(f"{path}: limits.{name}: {error}") from error
     return Limits(**amounts)
+
+
+def _spending_order(path: Path, section: _PursesSection) -> tuple[int, ...]:
+    if sorted(section.spending_order) != sorted(PURSES):
+        raise BadInputError(f"{path}: purses.spending_order: expected each of {', '.join(PURSES)} once")
+    return tuple(PURSES.index(purse) for purse in section.spending_order)
 
 
 def _numbers(path: Path, text: str) -> range:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from simulators.accounts import Card
+from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.auditor import Auditor
 from simulators.bad_input import BadInputError
 from simulators.campus import Campus
@@ -128,19 +128,19 @@ class Fleet:
             await asyncio.wait(self._tasks, timeout=left)
         return not self._tasks
 
-    async def inquire_all(self) -> list[int | None]:
-        """Every card's balance, asked of the switch by all terminals together; None where it was refused."""
-        balances: list[int | None] = [None] * len(self._cards)
+    async def inquire_all(self) -> list[Purses | None]:
+        """What every card holds, asked of the switch by all terminals together; None where it was refused."""
+        held: list[Purses | None] = [None] * len(self._cards)
         cards = iter(enumerate(self._cards))
 
         async def work(terminal: Terminal) -> None:
             for index, card in cards:
                 reply = await terminal.inquire(card)
                 if isinstance(reply, Answer) and reply.code is Code.APPROVED:
-                    balances[index] = reply.balances[0]
+                    held[index] = purses_told(reply.balances)
 
         await asyncio.gather(*(work(terminal) for terminal in self._terminals.values()))
-        return balances
+        return held
 
     def _by_merchant(self, campus: Campus) -> list[list[Terminal]]:
         windows: dict[int, list[Terminal]] = {}

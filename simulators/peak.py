@@ -113,13 +113,12 @@ async def peak_connected(settings: Settings, running: Running, console: Console)
     console.print(f"Asking {running.address} for {len(cards):,} opening balances.")
     scene = _Scene(running.address, running.http, campus, cards, 0, whole_day=False)
     async with Fleet(campus, running.address, cards, _auditor(scene), Tally(1.0)) as fleet:
-        balances = await fleet.inquire_all()
+        held = await fleet.inquire_all()
         today = campus.business_day(datetime.fromtimestamp(fleet.switch_time_us / 1e6, UTC))
-    if cards and not any(balance is not None for balance in balances):
+    if cards and not any(held):
         raise BadInputError(f"{running.accounts}: the switch knows none of these accounts with these cards")
     opening = [
-        card if balance is None else replace(card, balance=balance)
-        for card, balance in zip(cards, balances, strict=True)
+        card if purses is None else replace(card, purses=purses) for card, purses in zip(cards, held, strict=True)
     ]
     return await _drive(settings, replace(scene, cards=opening, today=today), console)
 
@@ -146,7 +145,9 @@ async def _drive(settings: Settings, scene: _Scene, console: Console) -> PeakRep
 
 
 def _auditor(scene: _Scene) -> Auditor:
-    return Auditor(scene.cards, Rules(scene.campus.limits, scene.campus.terminals, scene.today, scene.whole_day))
+    campus = scene.campus
+    rules = Rules(campus.limits, campus.spending_order, campus.terminals, scene.today, scene.whole_day)
+    return Auditor(scene.cards, rules)
 
 
 def _plan(settings: Settings, scene: _Scene, fleet: Fleet) -> list[Tap]:
@@ -190,12 +191,12 @@ async def _check_balances(fleet: Fleet, auditor: Auditor) -> int:
     """How many balances the switch told; the auditor judges each of them."""
     try:
         async with asyncio.timeout(CLOSING_SECONDS):
-            balances = await fleet.inquire_all()
+            held = await fleet.inquire_all()
     except TimeoutError:
         text = f"not every balance could be asked within {CLOSING_SECONDS:.0f} s"
         auditor.report(Finding(Fault.UNRESOLVED, "", 0, 0, text))
         return 0
-    return sum(balance is not None for balance in balances)
+    return sum(purses is not None for purses in held)
 
 
 def _report(

@@ -6,7 +6,7 @@ import math
 from datetime import date
 from random import Random
 
-from simulators.accounts import Card, CardState, default_serial
+from simulators.accounts import Card, CardState, Purses, default_serial
 from simulators.money import MINOR_PER_YUAN
 
 VALID_UNTIL = date(2099, 7, 31)
@@ -29,6 +29,12 @@ EMPTY_PURSE_SHARE = 0.012
 """Assumed, not published: 1.2 % of taps find too little money."""
 
 EMPTY_PURSE_MAX = 200
+SUBSIDY_SHARE = 0.20
+SUBSIDY_MAX = 30 * MINOR_PER_YUAN
+FAMILY_SHARE = 0.10
+FAMILY_MAX = 100 * MINOR_PER_YUAN
+"""Assumed, not published: who has a subsidy or a family purse, and what is left in it. Small: a tap empties some."""
+
 BALANCE_MEDIAN = 150 * MINOR_PER_YUAN
 BALANCE_SIGMA = 0.6
 BALANCE_MAX = 2_000 * MINOR_PER_YUAN
@@ -36,14 +42,14 @@ BALANCE_MAX = 2_000 * MINOR_PER_YUAN
 
 def make_population(count: int, seed: int) -> list[Card]:
     """`count` cards, whose accounts are numbered 20260001, 20260002 and so on."""
-    random = Random(f"population {seed}")
-    return [_card(random, f"2026{number:04d}") for number in range(1, count + 1)]
+    random, others = Random(f"population {seed}"), Random(f"other purses {seed}")
+    return [_card(random, others, f"2026{number:04d}") for number in range(1, count + 1)]
 
 
-def _card(random: Random, account: str) -> Card:
+def _card(random: Random, others: Random, account: str) -> Card:
     state, expires = _condition(random.random())
     (person_class,) = random.choices(_CLASSES, _CLASS_PERCENT)
-    return Card(account, default_serial(account), state, expires, person_class, _balance(random))
+    return Card(account, default_serial(account), state, expires, person_class, _purses(random, others))
 
 
 def _condition(position: float) -> tuple[CardState, date]:
@@ -53,6 +59,13 @@ def _condition(position: float) -> tuple[CardState, date]:
             return state, expires
         position -= share
     return CardState.ACTIVE, VALID_UNTIL
+
+
+def _purses(random: Random, others: Random) -> Purses:
+    main = _balance(random)
+    subsidy = others.randrange(SUBSIDY_MAX) if others.random() < SUBSIDY_SHARE else 0
+    family = others.randrange(FAMILY_MAX) if others.random() < FAMILY_SHARE else 0
+    return main, subsidy, family
 
 
 def _balance(random: Random) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 from msgspec import Struct
 
 from actors.account.card import CardState, PersonClass
+from actors.account.purses import Amounts, opening_purses
 from switch.campus import minor_units
 
 
@@ -35,7 +36,7 @@ class AccountRow(Struct, frozen=True, gc=False):
     expires: int
     """The last day on which the card is good, as a number: 20300731."""
     person_class: PersonClass
-    balance_minor: int
+    purses: Amounts
 
 
 class AccountsFileError(Exception):
@@ -122,8 +123,15 @@ _COLUMNS: dict[str, Callable[[str], object]] = {
     "expires": _expires,
     "class": _one_of(PersonClass),
     "balance": minor_units,
+    "subsidy": minor_units,
+    "family": minor_units,
 }
-"""How each column is read, in the order of AccountRow's fields."""
+"""How each column is read: AccountRow's fields in their order, the last three of them its purses."""
+
+_OPTIONAL = {"subsidy": "0", "family": "0"}
+"""Columns that may be missing, and what every row then says there."""
+
+_EXPECTED = ",".join(column for column in _COLUMNS if column not in _OPTIONAL)
 
 _IGNORED = "name"
 _CHINESE = {
@@ -133,6 +141,8 @@ _CHINESE = {
     "有效期": "expires",
     "身份": "class",
     "余额": "balance",
+    "补贴": "subsidy",
+    "亲情": "family",
     "姓名": _IGNORED,
 }
 
@@ -143,7 +153,9 @@ def _read_rows(text: str, mistakes: list[str]) -> list[AccountRow]:
     columns = _read_header(line, header, mistakes)
     if columns is None:
         return []
-    in_order = itemgetter(*(columns.index(column) for column in _COLUMNS))
+    added = [column for column in _OPTIONAL if column not in columns]
+    in_order = itemgetter(*((*columns, *added).index(column) for column in _COLUMNS))
+    assumed = [_OPTIONAL[column] for column in added]
     rows: list[AccountRow] = []
     accounts: dict[str, int] = {}
     cards: dict[str, int] = {}
@@ -154,12 +166,12 @@ def _read_rows(text: str, mistakes: list[str]) -> list[AccountRow]:
         if "\0" in "".join(record):
             mistakes.append(f"line {line}: row: holds a NUL byte; expected text in UTF-8 or GB18030")
             continue
-        values = _read_values(line, in_order(record), mistakes)
-        account, card = values[:2]
+        values = _read_values(line, in_order(record + assumed), mistakes)
+        account, card, state, expires, person_class, *purses = values
         _expect_first("account", account, line, accounts, mistakes)
         _expect_first("card", card, line, cards, mistakes)
         if None not in values:
-            rows.append(AccountRow(line, *values))
+            rows.append(AccountRow(line, account, card, state, expires, person_class, opening_purses(*purses)))
     return rows
 
 
@@ -189,15 +201,15 @@ def _read_header(line: int, header: list[str], mistakes: list[str]) -> list[str]
     """The columns in their order, or None when rows cannot be read by them."""
     columns = [_CHINESE.get(title, title.lower()) for title in header]
     if not columns:
-        mistakes.append(f"line {line}: header: is missing; expected {','.join(_COLUMNS)}")
+        mistakes.append(f"line {line}: header: is missing; expected {_EXPECTED}")
         return None
     known = (*_COLUMNS, _IGNORED)
     found = [
         f"unknown column {_quoted(title)}" for title, column in zip(header, columns, strict=True) if column not in known
     ]
-    found += [f"column {column!r} is missing" for column in _COLUMNS if column not in columns]
+    found += [f"column {column!r} is missing" for column in _COLUMNS if column not in (*columns, *_OPTIONAL)]
     found += [f"column {column!r} stands there twice" for column in known if columns.count(column) > 1]
-    mistakes += [f"line {line}: header: {mistake}; expected {','.join(_COLUMNS)}" for mistake in found]
+    mistakes += [f"line {line}: header: {mistake}; expected {_EXPECTED}" for mistake in found]
     return None if found else columns
 
 

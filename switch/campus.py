@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from actors.calendar import Calendar, MealPeriod
-from actors.policy import Limits, Policy, Service, Terminal
+from actors.policy import SPENDING_ORDER, Limits, Policy, Purse, Service, Terminal
 from wire.channel import RECORD_BYTES_MAX
 
 AMOUNT_MINOR_MAX = 100_000_000
@@ -100,6 +100,13 @@ class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
     balance_max: str
 
 
+_PURSES = tuple(purse.value for purse in Purse)
+
+
+class _Purses(Struct, frozen=True, forbid_unknown_fields=True):
+    spending_order: tuple[str, ...] = tuple(_PURSES[place] for place in SPENDING_ORDER)
+
+
 class _MealPeriod(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     until: str
@@ -129,6 +136,7 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     stations: Annotated[tuple[_Station, ...], Meta(min_length=1)]
     terminals: Annotated[tuple[_TerminalRun, ...], Meta(min_length=1)]
     meal_periods: tuple[_MealPeriod, ...] = ()
+    purses: _Purses = _Purses()
     sessions: SessionLimits = SessionLimits()
 
 
@@ -208,7 +216,7 @@ class _Check:
         calendar = self._calendar()
         merchants = self._merchants()
         terminals, stations = self._terminals(merchants, self._stations())
-        policy = Policy(self._limits(), terminals, calendar)
+        policy = Policy(self._limits(), terminals, calendar, self._spending_order())
         return Campus(file.campus.name, policy, stations, merchants, file.sessions)
 
     def _note(self, key: str, explanation: str) -> None:
@@ -233,6 +241,14 @@ class _Check:
             top_up_max=self._amount("limits.top_up_max", limits.top_up_max),
             balance_max=self._amount("limits.balance_max", limits.balance_max),
         )
+
+    def _spending_order(self) -> tuple[int, ...]:
+        order = self.file.purses.spending_order
+        if sorted(order) != sorted(_PURSES):
+            expected = f"expected each of {', '.join(_PURSES)} once, in the order in which a purchase draws on them"
+            self._note("purses.spending_order", f"{list(order)}: {expected}")
+            return SPENDING_ORDER
+        return tuple(map(_PURSES.index, order))
 
     def _amount(self, key: str, text: str) -> int:
         try:

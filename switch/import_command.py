@@ -73,7 +73,7 @@ def _open(shards: Sequence[Shard], rows: Sequence[AccountRow], accounts: Path) -
     conflicts: list[str] = []
     for row in rows:
         number = shard_of(slot_of(row.account), len(shards))
-        opening = Opening(row.account, row.card, row.state, row.expires, row.person_class, row.balance_minor)
+        opening = Opening(row.account, row.card, row.state, row.expires, row.person_class, row.purses)
         if (difference := conflict(shards[number], opening)) is not None:
             conflicts.append(f"{accounts}: line {row.line}: {difference}")
         openings[number].append(opening)

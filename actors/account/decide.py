@@ -19,6 +19,7 @@ from actors.account.events import (
     ToppedUp,
     TopUpDeclined,
 )
+from actors.account.purses import MAIN, Amounts, change, draw
 from actors.account.refusals import Refusal, purchase_refusal, reversal_refusal, top_up_refusal
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -42,11 +43,16 @@ def _purchase(
             request.amount, terminal.merchant, moment.business_day, moment.period, refusal.code, refusal.reason,
             account.purses,
         )  # fmt: skip
-    amount = request.amount
+    amount, purses = request.amount, account.purses
+    if len(purses) == 1:  # nearly every account: no call for every tap
+        paid: Amounts = (amount,)
+        balances: Amounts = (purses[0] - amount,)
+    else:
+        paid = draw(purses, amount, policy.spending_order)
+        balances = change(purses, tuple(-part for part in paid))
     return Purchased(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
-        amount, terminal.merchant, moment.business_day, moment.period, (amount,), (account.purses[0] - amount,),
-        authorization,
+        amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
     )  # fmt: skip
 
 
@@ -64,7 +70,7 @@ def _top_up(
     return ToppedUp(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
         request.amount, request.channel, terminal.merchant, moment.business_day, moment.period,
-        (account.purses[0] + request.amount,), authorization,
+        change(account.purses, (request.amount,)), authorization,
     )  # fmt: skip
 
 
@@ -89,19 +95,18 @@ def _reversal(
         service, channel, returned, shortfall = Service.PURCHASE, 0, original.paid, 0
     else:
         # The money of a spent top-up is gone: what is left goes back, and the rest is owed in suspense.
-        taken = min(original.amount, account.purses[0])
+        taken = min(original.amount, account.purses[MAIN])
         service, channel, returned, shortfall = (
             Service.TOP_UP,
             original.channel,
             (-taken,),
             original.amount - taken,
         )
-    balances = tuple(before + change for before, change in zip(account.purses, returned, strict=True))
     return Reversed(
         account.number, moment.time_us, account.position, request.terminal, request.stan,
         request.original_terminal, request.original_stan, request.amount, service.value, channel, terminal.merchant,
-        original.merchant, original.business_day, moment.business_day, moment.period, returned, shortfall, balances,
-        authorization,
+        original.merchant, original.business_day, moment.business_day, moment.period, returned, shortfall,
+        change(account.purses, returned), authorization,
     )  # fmt: skip
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import attrgetter
 from typing import Any, Final
 
 from actors.account.events import Event, Opened, Purchased, Reversed, ToppedUp
+from actors.account.purses import MAIN, Amounts
 from actors.account.state import Account
 from actors.ledger import PURSES, LedgerAccount
 from actors.policy import Service
@@ -26,7 +27,7 @@ MERCHANTS: Final = "merchant"
 CHANNELS: Final = "channel"
 SUSPENSE: Final[LedgerAccount] = ("suspense", 0)
 OPENING: Final[LedgerAccount] = ("opening", 0)
-MAIN_PURSE: Final[LedgerAccount] = (PURSES, 0)
+MAIN_PURSE: Final[LedgerAccount] = (PURSES, MAIN)
 
 _PURCHASE: Final = Service.PURCHASE.value
 _TOP_UP: Final = Service.TOP_UP.value
@@ -41,12 +42,15 @@ def holdings(accounts: Iterable[Account]) -> int:
     return sum(chain.from_iterable(map(_purses, accounts)))
 
 
+def _purse_postings(changes: Amounts, sign: int = 1) -> tuple[Posting, ...]:
+    return tuple(((PURSES, purse), sign * change) for purse, change in enumerate(changes) if change)
+
+
 def _book_purchase(event: Purchased) -> Booking:
-    amount = event.amount
     return (
         (event.business_day, event.merchant, event.terminal, _PURCHASE, event.period),
-        amount,
-        ((MAIN_PURSE, -amount), ((MERCHANTS, event.merchant), amount)),
+        event.amount,
+        (*_purse_postings(event.paid, -1), ((MERCHANTS, event.merchant), event.amount)),
     )
 
 
@@ -61,16 +65,16 @@ def _book_top_up(event: ToppedUp) -> Booking:
 
 def _book_reversal(event: Reversed) -> Booking:
     totals = (event.business_day, event.merchant, event.terminal, _REVERSAL_OF + event.service, event.period)
-    returned = (MAIN_PURSE, event.returned[0])
+    returned = _purse_postings(event.returned)
     if event.service == _PURCHASE:
-        return totals, event.amount, (returned, ((MERCHANTS, event.original_merchant), -event.amount))
+        return totals, event.amount, (*returned, ((MERCHANTS, event.original_merchant), -event.amount))
     back = ((CHANNELS, event.channel), event.amount)
     owed = (SUSPENSE, -event.shortfall)
-    return totals, event.amount, (returned, back, owed) if event.shortfall else (returned, back)
+    return totals, event.amount, (*returned, back, owed) if event.shortfall else (*returned, back)
 
 
 def _book_opening(event: Opened) -> Booking:
-    return None, 0, ((MAIN_PURSE, event.balances[0]), (OPENING, -event.balances[0]))
+    return None, 0, (*_purse_postings(event.balances), (OPENING, -sum(event.balances)))
 
 
 BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
@@ -85,15 +89,17 @@ BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
 def book(events: Iterable[Event], first: int) -> tuple[list[Counted], list[Posting]]:
     """What successive events, the first at position `first`, count in totals, and all their postings.
 
-    Purchases are nearly all of the traffic: what they pay is added up by merchant before it is posted.
+    Purchases are nearly all of the traffic: what they pay is added up by merchant and by purse before it is posted.
     """
     counted: list[Counted] = []
     posted: list[Posting] = []
     paid: dict[int, int] = {}
+    drawn: list[Amounts] = []
     for position, event in enumerate(events, first):
         if type(event) is Purchased:
             amount, merchant = event.amount, event.merchant
             paid[merchant] = paid.get(merchant, 0) + amount
+            drawn.append(event.paid)
             counted.append(((event.business_day, merchant, event.terminal, _PURCHASE, event.period), amount, position))
         elif (book_one := BOOK.get(type(event))) is not None:
             key, amount, changes = book_one(event)
@@ -101,7 +107,7 @@ def book(events: Iterable[Event], first: int) -> tuple[list[Counted], list[Posti
             if key is not None:
                 counted.append((key, amount, position))
     if paid:
-        posted.append((MAIN_PURSE, -sum(paid.values())))
+        posted += _purse_postings(tuple(map(sum, zip_longest(*drawn, fillvalue=0))), -1)
         posted += [((MERCHANTS, merchant), amount) for merchant, amount in paid.items()]
     return counted, posted
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from actors.account.card import CardState
+from actors.account.purses import MAIN
 from actors.account.state import Account
 from actors.calendar import Moment
 from actors.policy import Policy, Service, Terminal
@@ -67,9 +68,8 @@ def purchase_refusal(
         return _PURCHASE_LIMIT
     if limits.day_max and (account.spent if account.spending_day == day else 0) + amount > limits.day_max:
         return _DAY_LIMIT
-    if amount > account.purses[0]:
-        return _FUNDS
-    return None
+    purses = account.purses
+    return _FUNDS if amount > (purses[0] if len(purses) == 1 else sum(purses)) else None
 
 
 def top_up_refusal(
@@ -85,7 +85,7 @@ def top_up_refusal(
         return refusal
     if limits.top_up_max and amount > limits.top_up_max:
         return _TOP_UP_LIMIT
-    if limits.balance_max and account.purses[0] + amount > limits.balance_max:
+    if limits.balance_max and account.purses[MAIN] + amount > limits.balance_max:
         return _BALANCE_LIMIT
     return None
 

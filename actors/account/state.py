@@ -8,7 +8,7 @@ from actors.account.card import CardState, PersonClass
 
 
 class Account(Struct, array_like=True, frozen=True, gc=False):
-    """Balances are minor units by purse (main first). `position` 0 is an account that was never opened."""
+    """`position` 0 is an account that was never opened. `purses`: see `actors.account.purses`."""
 
     number: str
     position: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from simulators.accounts import Card
+from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.history import AccountHistory
 from simulators.auditor.requests import Key, is_recorded, key_of, service_of
@@ -56,9 +56,9 @@ class Auditor:
         finding = self._judge(request, reply)
         return None if finding is None else self.report(finding)
 
-    def judge_balance(self, account: str, balance: int) -> Finding | None:
-        """`account` was seen to hold `balance` minor units, by other means than a request recorded here."""
-        finding = self._histories[account].balance_found(balance)
+    def judge_purses(self, account: str, purses: Purses) -> Finding | None:
+        """`account` was seen to hold this in its purses, by other means than a request recorded here."""
+        finding = self._histories[account].purses_found(purses)
         return None if finding is None else self.report(finding)
 
     def report(self, finding: Finding) -> Finding:
@@ -122,7 +122,7 @@ class Auditor:
         again = reply.authorization not in {0, first.authorization} and first.authorization != 0
         if again and reply.balances != first.balances:
             # A second authorization moved money again; the history follows the switch from here.
-            self._histories[request.account].balance_found(reply.balances[0])
+            self._histories[request.account].purses_found(purses_told(reply.balances))
         text = f"first answered {first}, then {reply}"
         fault = Fault.DOUBLED if again else Fault.CHANGED_ANSWER
         return Finding(fault, request.account, request.terminal, request.stan, text)

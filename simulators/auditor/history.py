@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from simulators.accounts import Card
+from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.requests import Key, is_recorded, key_of
-from simulators.auditor.world import Decision, Outcome, Rules, World, outcomes
+from simulators.auditor.world import Decision, Outcome, Rules, World, added, negative, outcomes
 from simulators.money import format_yuan
 from wire.codes import Code
 from wire.messages import AccountReply, AccountRequest, Purchase, Reversal, Statement, TopUp
@@ -27,7 +27,7 @@ class AccountHistory:
         self._card = card
         self._rules = rules
         self._open: Counter[AccountRequest] = Counter()
-        self.worlds = [World(card.balance, 0, {})]
+        self.worlds = [World(card.purses, 0, {})]
         self.effects: dict[Key, int] = {}
 
     def sent(self, request: AccountRequest) -> None:
@@ -64,17 +64,17 @@ class AccountHistory:
         self._close_decided()
         return finding
 
-    def balance_found(self, balance: int) -> Finding | None:
-        """The account's balance was seen from outside, such as in a restarted switch."""
+    def purses_found(self, purses: Purses) -> Finding | None:
+        """What the account's purses hold was seen from outside, such as in a restarted switch."""
         possible = self._reachable(None)
-        matching = [world for world in possible if world.balance == balance]
+        matching = [world for world in possible if world.purses == purses]
         if matching:
             self.worlds = matching
             return None
-        finding = self._money_fault(0, 0, balance, possible) or Finding(
-            Fault.WRONG_BALANCE, self._card.account, 0, 0, _balances(balance, possible)
+        finding = self._money_fault(0, 0, sum(purses), possible) or Finding(
+            Fault.WRONG_BALANCE, self._card.account, 0, 0, _purses(purses, possible)
         )
-        self.worlds = [World(balance, self.worlds[0].spent, self.worlds[0].decided)]
+        self.worlds = [World(purses, self.worlds[0].spent, self.worlds[0].decided)]
         return finding
 
     def unresolved(self) -> list[AccountRequest]:
@@ -102,7 +102,7 @@ class AccountHistory:
     def _effect(self, request: AccountRequest) -> int:
         """The acknowledged change of a request whose answer was just judged; 0 if it has none."""
         decision = self.worlds[0].decided.get(key_of(request)) if is_recorded(request) else None
-        return decision.outcome.change if decision is not None and decision.outcome is not None else 0
+        return sum(decision.outcome.change) if decision is not None and decision.outcome is not None else 0
 
     def _claimed_change(self, request: AccountRequest, reply: AccountReply) -> int:
         """By how much the reply says, or implies, that it changed the balance."""
@@ -120,22 +120,22 @@ class AccountHistory:
 
     def _follow(self, world: World, request: AccountRequest, reply: AccountReply) -> World:
         """The world that the switch claims, so that one fault is reported once."""
-        balance = reply.balances[0] if reply.balances else world.balance
+        purses = purses_told(reply.balances) if reply.balances else world.purses
         if isinstance(reply, Statement) or not is_recorded(request):
-            return World(balance, world.spent, world.decided)
-        change = self._claimed_change(request, reply)
-        outcome = Outcome(reply.code, reply.reason, change, reply.balances, reply.paid, reply.authorization != 0)
+            return World(purses, world.spent, world.decided)
+        change = added(purses, negative(world.purses))
+        paid, authorized = purses_told(reply.paid), reply.authorization != 0
+        outcome = Outcome(reply.code, reply.reason, change, _padded(reply.balances), paid, authorized)
         decided = {**world.decided, key_of(request): Decision(request, outcome)}
         if isinstance(request, Reversal) and reply.code is Code.APPROVED:
             original = request.original_terminal, request.original_stan
             decided[original] = decided.get(original, Decision(None, None))._replace(is_reversed=True)
-        spent = world.spent - change if isinstance(request, Purchase) else world.spent
-        return World(balance, spent, decided)
+        return World(purses, world.spent + sum(paid), decided)
 
     def _explain(self, request: AccountRequest, reply: AccountReply, possible: list[World]) -> Finding:
         terminal, stan = key_of(request)
         if reply.balances:
-            before = reply.balances[0] - self._claimed_change(request, reply)
+            before = sum(reply.balances) - self._claimed_change(request, reply)
             finding = self._money_fault(terminal, stan, before, possible)
             if finding is not None:
                 return finding
@@ -170,25 +170,38 @@ def _distinct(worlds: Iterable[World]) -> list[World]:
 
 
 def _agrees(outcome: Outcome, reply: AccountReply) -> bool:
-    if outcome.balances is not None and reply.balances != outcome.balances:
+    if outcome.balances is not None and _padded(reply.balances) != outcome.balances:
         return False
     if isinstance(reply, Statement):
         return outcome.code is Code.APPROVED
     return (
         outcome.code is reply.code
         and outcome.reason is reply.reason
-        and outcome.paid == reply.paid
+        and outcome.paid == purses_told(reply.paid)
         and outcome.authorized == (reply.authorization != 0)
     )
 
 
-def _balances(found: int, possible: Iterable[World]) -> str:
-    expected = sorted({world.balance for world in possible})
-    return f"balance {format_yuan(found)}; expected {' or '.join(map(format_yuan, expected))}"
+def _padded(balances: tuple[int, ...]) -> tuple[int, ...]:
+    """Every purse, or none where no balance was told."""
+    return purses_told(balances) if balances else ()
+
+
+def _purses(found: Purses, possible: Iterable[World]) -> str:
+    expected = sorted({world.purses for world in possible})
+    return f"{_told(found)}; expected {' or '.join(map(_told, expected))}"
+
+
+def _told(balances: tuple[int, ...]) -> str:
+    """All purses but the empty ones at the end."""
+    told = list(balances)
+    while len(told) > 1 and not told[-1]:
+        told.pop()
+    return f"balance {' and '.join(map(format_yuan, told))}"
 
 
 def _describe(code: Code, reason: str, balances: tuple[int, ...]) -> str:
-    shown = f"with balance {' and '.join(map(format_yuan, balances))}" if balances else "without balance"
+    shown = f"with {_told(balances)}" if balances else "without balance"
     return " ".join(part for part in (f"{code:02d}", reason, shown) if part)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simulators.accounts import Card, CardState
+from simulators.accounts import Card, CardState, Purses
 from simulators.auditor.requests import Key, is_recorded, key_of, service_of
 from simulators.campus import Limits, Terminal
 from wire.codes import Code, Reason
@@ -22,10 +22,16 @@ AMOUNT_MAX = 100_000_000
 """The largest amount that a request may name, in minor units: a million yuan."""
 
 
+NOTHING: Purses = (0, 0, 0)
+
+
 class Rules(Struct, frozen=True):
     """What the campus decides."""
 
     limits: Limits
+    spending_order: tuple[int, ...]
+    """Which purses a purchase draws on, by their places in a list of balances."""
+
     terminals: Mapping[int, Terminal]
     today: int
     """The business day, such as 20260901."""
@@ -39,11 +45,11 @@ class Outcome(NamedTuple):
 
     code: Code
     reason: Reason
-    change: int = 0
-    """Of the balance, in minor units."""
+    change: Purses = NOTHING
+    """Of each purse, in minor units."""
 
     balances: tuple[int, ...] | None = ()
-    paid: tuple[int, ...] = ()
+    paid: Purses = NOTHING
     authorized: bool = False
     """Whether there is an authorization number: it was approved with an effect."""
 
@@ -57,11 +63,16 @@ class Decision(NamedTuple):
 
 
 class World(Struct, frozen=True):
-    """One possible present: `balance` and `spent` (on the business day) in minor units."""
+    """One possible present: `purses` and `spent` (on the business day) in minor units."""
 
-    balance: int
+    purses: Purses
     spent: int
     decided: dict[Key, Decision]
+
+    @property
+    def balance(self) -> int:
+        """All that the purses hold."""
+        return sum(self.purses)
 
 
 _REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED)
@@ -95,7 +106,7 @@ def outcomes(world: World, request: AccountRequest, card: Card, rules: Rules) ->
         yield _reverse(world, request, rules)
         return
     for code, reason in _verdicts(world, request, card, rules):
-        yield _settle(world, request, code, reason)
+        yield _settle(world, request, rules, code, reason)
 
 
 def _repeats(decision: Decision, request: AccountRequest) -> Iterator[Outcome]:
@@ -114,24 +125,43 @@ def _content(request: AccountRequest) -> AccountRequest:
     return replace(request, wait_ms=0)
 
 
-def _settle(world: World, request: AccountRequest, code: Code, reason: Reason) -> tuple[World, Outcome]:
+def _settle(world: World, request: AccountRequest, rules: Rules, code: Code, reason: Reason) -> tuple[World, Outcome]:
     if not is_recorded(request):
-        return world, Outcome(code, reason, 0, _shown(code, world.balance))
-    change = 0
-    paid: tuple[int, ...] = ()
+        return world, Outcome(code, reason, NOTHING, _shown(code, world.purses))
+    change = paid = NOTHING
     if code is Code.APPROVED and isinstance(request, Purchase):
-        change, paid = -request.amount, (request.amount,)
+        paid = _paid(world.purses, request.amount, rules.spending_order)
+        change = negative(paid)
     elif code is Code.APPROVED and isinstance(request, TopUp):
-        change = request.amount
-    outcome = Outcome(code, reason, change, _shown(code, world.balance + change), paid, code is Code.APPROVED)
-    spent = world.spent - change if isinstance(request, Purchase) else world.spent
+        change = (request.amount, 0, 0)
+    after = added(world.purses, change)
+    outcome = Outcome(code, reason, change, _shown(code, after), paid, code is Code.APPROVED)
+    spent = world.spent + sum(paid)
     decided = {**world.decided, key_of(request): Decision(request, outcome)}
-    return World(world.balance + change, spent, decided), outcome
+    return World(after, spent, decided), outcome
 
 
-def _shown(code: Code, balance: int) -> tuple[int, ...]:
-    """A balance is told with an approval, or where the card was found good and the amount was not."""
-    return (balance,) if code in _SHOW_BALANCES else ()
+def _paid(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Purses:
+    """One purse after the other is emptied, until the amount is paid."""
+    parts = [0, 0, 0]
+    for purse in spending_order:
+        parts[purse] = min(purses[purse], amount - sum(parts))
+    return parts[0], parts[1], parts[2]
+
+
+def added(purses: Purses, change: Purses) -> Purses:
+    """The purses after a change."""
+    return purses[0] + change[0], purses[1] + change[1], purses[2] + change[2]
+
+
+def negative(change: Purses) -> Purses:
+    """The opposite change."""
+    return -change[0], -change[1], -change[2]
+
+
+def _shown(code: Code, purses: Purses) -> tuple[int, ...]:
+    """Balances are told with an approval, or where the card was found good and the amount was not."""
+    return purses if code in _SHOW_BALANCES else ()
 
 
 def _verdicts(
@@ -189,7 +219,7 @@ def _purchase_verdicts(world: World, amount: int, rules: Rules) -> Iterator[Verd
 def _top_up_verdict(world: World, amount: int, limits: Limits) -> Verdict:
     if limits.top_up_max and amount > limits.top_up_max:
         return Code.OVER_AMOUNT_LIMIT, Reason.TOP_UP_LIMIT
-    if limits.balance_max and world.balance + amount > limits.balance_max:
+    if limits.balance_max and world.purses[0] + amount > limits.balance_max:
         return Code.OVER_AMOUNT_LIMIT, Reason.BALANCE_LIMIT
     return _APPROVED
 
@@ -199,20 +229,22 @@ def _reverse(world: World, request: Reversal, rules: Rules) -> tuple[World, Outc
     original_key = request.original_terminal, request.original_stan
     original = world.decided.get(original_key, Decision(None, None))
     refusal = _reversal_problem(request, original, rules)
-    change, undoes = 0, False
+    change, undoes = NOTHING, False
     if refusal is None and original.outcome is not None and original.outcome.authorized and not original.is_reversed:
-        # What a top-up's holder has already spent cannot be taken back: the balance stops at zero.
-        change, undoes = max(-original.outcome.change, -world.balance), True
+        # What a top-up's holder has already spent cannot be taken back: the main purse stops at zero.
+        main, subsidy, family = negative(original.outcome.change)
+        change, undoes = (max(main, -world.purses[0]), subsidy, family), True
     code, reason = refusal or _APPROVED
-    balances = _shown(code, world.balance + change) if undoes else ()
-    outcome = Outcome(code, reason, change, balances, (), undoes)
+    after = added(world.purses, change)
+    balances = _shown(code, after) if undoes else ()
+    outcome = Outcome(code, reason, change, balances, NOTHING, undoes)
     decided = {**world.decided, key_of(request): Decision(request, outcome)}
     if refusal is None:
         decided[original_key] = original._replace(request=original.request or _named(request), is_reversed=True)
     spent = world.spent
     if undoes and isinstance(original.request, Purchase):
         spent -= original.request.amount
-    return World(world.balance + change, spent, decided), outcome
+    return World(after, spent, decided), outcome
 
 
 def _named(request: Reversal) -> Purchase:

@@ -53,9 +53,11 @@ def card_of(account: str) -> str:
     return f"C{account}"
 
 
-def opening(number: str = ALICE, balance: int = 10_000, card_state: CardState = CardState.ACTIVE) -> Opening:
+def opening(
+    number: str = ALICE, balance: int = 10_000, card_state: CardState = CardState.ACTIVE, purses: tuple[int, ...] = ()
+) -> Opening:
     """A student's account to open."""
-    return Opening(number, card_of(number), card_state, 20300731, PersonClass.STUDENT, balance)
+    return Opening(number, card_of(number), card_state, 20300731, PersonClass.STUDENT, purses or (balance,))
 
 
 def account(**changes: Any) -> Account:

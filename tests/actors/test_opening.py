@@ -94,8 +94,12 @@ CONFLICTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "state": ({"card_state": CardState.LOST}, "state was active, not lost"),
     "expiry": ({"expires": 20310731}, "expires was 20300731, not 20310731"),
     "class": ({"person_class": PersonClass.STAFF}, "class was student, not staff"),
-    "balance": ({"balance": 1}, "balance in minor units was 10000, not 1"),
-    "two": ({"card": "other", "balance": 1}, "card was C20260001, not other, balance in minor units was 10000, not 1"),
+    "balance": ({"purses": (1,)}, "balance in minor units was 10000, not 1"),
+    "another purse": ({"purses": (10_000, 0, 5)}, "family in minor units was 0, not 5"),
+    "two": (
+        {"card": "other", "purses": (1,)},
+        "card was C20260001, not other, balance in minor units was 10000, not 1",
+    ),
 }
 
 

@@ -33,7 +33,7 @@ Interfere = Callable[[object, Answer], Answer | None]
 
 
 def make_card(account: str = "20260001", balance: int = 10_000, state: CardState = CardState.ACTIVE) -> Card:
-    return Card(account, default_serial(account), state, VALID_UNTIL, "student", balance)
+    return Card(account, default_serial(account), state, VALID_UNTIL, "student", (balance, 0, 0))
 
 
 def make_rules(limits: Limits = LIMITS, *, whole_day: bool = True) -> Rules:
@@ -43,7 +43,7 @@ def make_rules(limits: Limits = LIMITS, *, whole_day: bool = True) -> Rules:
         1003: Terminal(1003, "north-1", 1, SERVICES_BY_KIND["top-up"]),
         1004: Terminal(1004, "north-1", 2, SERVICES_BY_KIND["canteen"], keeps_hours=True),
     }
-    return Rules(limits, terminals, TODAY, whole_day)
+    return Rules(limits, (1, 2, 0), terminals, TODAY, whole_day)
 
 
 class FakeSwitch:
@@ -53,7 +53,7 @@ class FakeSwitch:
         self.rules = rules
         self.keys = keys
         self.cards = {card.account: card for card in cards}
-        self.worlds = {card.account: World(card.balance, 0, {}) for card in cards}
+        self.worlds = {card.account: World(card.purses, 0, {}) for card in cards}
         self.refuse: Callable[[object], Answer | None] = lambda _request: None
         """Answers that are given instead of deciding."""
 

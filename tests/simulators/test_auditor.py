@@ -72,6 +72,17 @@ def test_right_answers_are_accepted(auditor):
     assert auditor.findings == []
 
 
+def test_each_purse_is_judged(rules):
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 700, 500))
+    auditor, one, two = Auditor([card], rules), buy(1), buy(2)
+    right = Answer(WINDOW, 1, Code.APPROVED, Reason.NONE, 1, (10_000, 0, 200), (0, 700, 300))
+    assert exchange(auditor, one, right) is None
+    wrong = Answer(WINDOW, 2, Code.APPROVED, Reason.NONE, 2, (9_000, 0, 200), (1_000,))
+    finding = exchange(auditor, two, wrong)
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_BALANCE
+
+
 def test_lost_approval(auditor):
     one, two = buy(1), buy(2, 300)
     exchange(auditor, one, approved(one, 9_000, 1))
@@ -92,10 +103,10 @@ def test_doubled_approval_is_seen_in_the_closing_balance(auditor):
 def test_lost_top_up_is_seen_from_outside(auditor):
     up = top_up(1)
     exchange(auditor, up, approved(up, 15_000, 1))
-    finding = auditor.judge_balance(ACCOUNT, 10_000)
+    finding = auditor.judge_purses(ACCOUNT, (10_000, 0, 0))
     assert finding is not None
     assert finding.fault is Fault.LOST
-    assert auditor.judge_balance(ACCOUNT, 10_000) is None
+    assert auditor.judge_purses(ACCOUNT, (10_000, 0, 0)) is None
 
 
 def test_repeat_with_a_second_authorization_is_doubled(auditor):
@@ -114,7 +125,7 @@ def test_wrong_balance(auditor):
 
 
 def test_wrong_balance_from_outside(auditor):
-    finding = auditor.judge_balance(ACCOUNT, 9_999)
+    finding = auditor.judge_purses(ACCOUNT, (9_999, 0, 0))
     assert finding is not None
     assert finding.fault is Fault.WRONG_BALANCE
 
@@ -187,7 +198,7 @@ def test_a_reversal_settles_an_unanswered_purchase(auditor, happened):
     auditor.record_sent(one)
     back = undo(2, one)
     assert exchange(auditor, back, approved(back, 10_000, 2) if happened else undid_nothing(back)) is None
-    assert auditor.judge_balance(ACCOUNT, 10_000) is None
+    assert auditor.judge_purses(ACCOUNT, (10_000, 0, 0)) is None
     late = declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED)
     assert auditor.judge(one, late) is None
     auditor.finish()
@@ -247,7 +258,7 @@ def test_try_again_has_no_effect_and_leaves_nothing_open(auditor):
     one = buy(1)
     refused = Answer(*key_of(one), Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), 100)
     assert exchange(auditor, one, refused) is None
-    assert auditor.judge_balance(ACCOUNT, 10_000) is None
+    assert auditor.judge_purses(ACCOUNT, (10_000, 0, 0)) is None
     auditor.finish()
     assert auditor.findings == []
 
@@ -256,7 +267,7 @@ def test_outcome_unknown_stays_open(auditor):
     one = buy(1)
     unknown = Answer(*key_of(one), Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN, 0, (), ())
     assert exchange(auditor, one, unknown) is None
-    assert auditor.judge_balance(ACCOUNT, 9_000) is None
+    assert auditor.judge_purses(ACCOUNT, (9_000, 0, 0)) is None
 
 
 @pytest.mark.parametrize(
@@ -271,7 +282,7 @@ def test_outcome_unknown_stays_open(auditor):
     ],
 )
 def test_unusable_cards(rules, state, code, reason):
-    auditor = Auditor([Card(ACCOUNT, CARD, state, date(2030, 1, 1), "student", 10_000)], rules)
+    auditor = Auditor([Card(ACCOUNT, CARD, state, date(2030, 1, 1), "student", (10_000, 0, 0))], rules)
     assert exchange(auditor, buy(1), declined(buy(1), code, reason)) is None
 
 
@@ -281,7 +292,7 @@ def test_a_balance_shown_to_the_holder_of_a_lost_card(auditor):
 
 
 def test_an_active_card_past_its_last_day(rules):
-    auditor = Auditor([Card(ACCOUNT, CARD, CardState.ACTIVE, date(2026, 8, 31), "student", 10_000)], rules)
+    auditor = Auditor([Card(ACCOUNT, CARD, CardState.ACTIVE, date(2026, 8, 31), "student", (10_000, 0, 0))], rules)
     expired = declined(buy(1), Code.EXPIRED_CARD, Reason.CARD_EXPIRED)
     assert exchange(auditor, buy(1), expired) is None
 
@@ -309,7 +320,7 @@ def test_merchants_that_keep_hours_may_also_approve(auditor):
 
 @pytest.mark.parametrize("whole_day", [True, False])
 def test_day_limit_is_certain_only_when_the_whole_day_was_seen(rules, whole_day):
-    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", 100_000)
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (100_000, 0, 0))
     auditor = Auditor([card], replace(rules, whole_day=whole_day))
     one = buy(1)
     finding = exchange(auditor, one, declined(one, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 100_000))
@@ -317,7 +328,7 @@ def test_day_limit_is_certain_only_when_the_whole_day_was_seen(rules, whole_day)
 
 
 def test_reversal_gives_back_what_counts_for_the_day(rules):
-    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", 100_000)
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (100_000, 0, 0))
     auditor = Auditor([card], replace(rules, limits=Limits(day_max=1_500)))
     one, two, three = buy(1), buy(2), buy(4)
     exchange(auditor, one, approved(one, 99_000, 1))
@@ -368,14 +379,15 @@ def play(requests, order, unanswered, spoil=None):
     """Let a correct switch follow the schedule; `spoil` is a request whose answer gets a wrong balance."""
     rules = Rules(
         Limits(),
+        (1, 2, 0),
         {
             WINDOW: Terminal(WINDOW, "s", 1, SERVICES_BY_KIND["canteen"]),
             KIOSK: Terminal(KIOSK, "s", 1, SERVICES_BY_KIND["top-up"]),
         },
         20260901,
     )
-    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", 10_000)
-    auditor, world = Auditor([card], rules), World(10_000, 0, {})
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 0, 0))
+    auditor, world = Auditor([card], rules), World((10_000, 0, 0), 0, {})
     progress = dict.fromkeys(range(len(requests)), 0)
     answers, authorization, spoiled = {}, 0, False
     for index, _ in order:
@@ -400,7 +412,7 @@ def play(requests, order, unanswered, spoil=None):
             if index == spoil and answer.balances:
                 answer, spoiled = replace(answer, balances=(answer.balances[0] + 7,)), True
             auditor.judge(request, answer)
-    auditor.judge_balance(ACCOUNT, world.balance)
+    auditor.judge_purses(ACCOUNT, world.purses)
     return auditor, spoiled
 
 

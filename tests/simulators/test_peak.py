@@ -82,7 +82,8 @@ async def test_a_switch_that_forgets_and_one_that_charges_twice(scene, tmp_path)
         if isinstance(request, Purchase) and answer.authorization and len(harmed) < 2:
             error = request.amount if not harmed else -request.amount
             world = fake.worlds[request.account]
-            fake.worlds[request.account] = msgspec.structs.replace(world, balance=world.balance + error)
+            main, *others = world.purses
+            fake.worlds[request.account] = msgspec.structs.replace(world, purses=(main + error, *others))
             harmed.append(request.account)
         return answer
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from simulators.accounts import CardState
-from simulators.population import EMPTY_PURSE_MAX, RAN_OUT, make_population
+from simulators.population import EMPTY_PURSE_MAX, FAMILY_SHARE, RAN_OUT, SUBSIDY_SHARE, make_population
 
 COUNT = 30_000
 
@@ -35,8 +35,10 @@ def test_unusable_cards(people):
 
 
 def test_purses(people):
-    assert sum(card.balance < EMPTY_PURSE_MAX for card in people) / COUNT == pytest.approx(0.012, rel=0.2)
-    assert all(card.balance >= 0 for card in people)
+    assert sum(card.purses[0] < EMPTY_PURSE_MAX for card in people) / COUNT == pytest.approx(0.012, rel=0.2)
+    assert sum(card.purses[1] > 0 for card in people) / COUNT == pytest.approx(SUBSIDY_SHARE, rel=0.1)
+    assert sum(card.purses[2] > 0 for card in people) / COUNT == pytest.approx(FAMILY_SHARE, rel=0.1)
+    assert all(min(card.purses) >= 0 for card in people)
 
 
 def test_the_seed_decides():

@@ -31,7 +31,7 @@ def serving(make_fake_switch, rules, campus):
 
     async def serve() -> None:
         keys = {name: key.key for name, key in read.keys.items()}
-        served = type(rules)(read.limits, read.terminals, rules.today)
+        served = type(rules)(read.limits, read.spending_order, read.terminals, rules.today)
         async with make_fake_switch(cards, served, keys) as switch:
             found["switch"], found["stop"] = switch, asyncio.Event()
             started.set()

@@ -177,7 +177,7 @@ async def test_a_decline_ends_it(window, cards):
 
 async def test_balance_inquiry(window, cards):
     reply = await window.terminal.inquire(cards[0])
-    assert reply.balances == (10_000,)
+    assert reply.balances == (10_000, 0, 0)
 
 
 async def test_a_lost_connection_comes_back_and_the_request_is_settled(window, cards, eventually):

@@ -45,7 +45,7 @@ class Crowd:
         campus = read_campus(campus_file)
         self.cards = read_accounts(accounts)
         today = campus.business_day(datetime.now(UTC))
-        self.auditor = Auditor(self.cards, Rules(campus.limits, campus.terminals, today))
+        self.auditor = Auditor(self.cards, Rules(campus.limits, campus.spending_order, campus.terminals, today))
         self.address = MovingAddress()
         self.random = random
         self.answered: dict[Key, Answer] = {}

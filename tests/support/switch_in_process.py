@@ -50,7 +50,7 @@ def opened_shard(store: Store, clock: Clock, snapshot_lag: int = SNAPSHOT_LAG) -
     """A shard with ACCOUNTS accounts of BALANCE each."""
     shard = recover(store, ACCOUNT, snapshot_lag=snapshot_lag)
     openings = [
-        Opening(number, card_of(number), CardState.ACTIVE, 20991231, PersonClass.STUDENT, BALANCE)
+        Opening(number, card_of(number), CardState.ACTIVE, 20991231, PersonClass.STUDENT, (BALANCE,))
         for number in map(account_number, range(1, ACCOUNTS + 1))
     ]
     open_accounts(shard, openings, Moment(clock.now_us(), 0, 0))

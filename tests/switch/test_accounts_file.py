@@ -8,7 +8,7 @@ from switch.accounts_file import AccountRow, AccountsFileError, read_accounts
 
 HEADER = "account,card,state,expires,class,balance\n"
 ROW = "20260001,C0020260001,active,2030-07-31,student,120.00\n"
-EXPECTED = AccountRow(2, "20260001", "C0020260001", CardState.ACTIVE, 20_300_731, PersonClass.STUDENT, 12_000)
+EXPECTED = AccountRow(2, "20260001", "C0020260001", CardState.ACTIVE, 20_300_731, PersonClass.STUDENT, (12_000,))
 
 
 @pytest.fixture
@@ -41,6 +41,23 @@ def test_encodings_and_chinese_titles(accounts_file, encoding, newline):
     else:
         data = text.replace("\n", newline).encode(encoding)
     assert read(accounts_file, data) == [EXPECTED]
+
+
+@pytest.mark.parametrize(
+    ("titles", "values", "purses"),
+    [
+        ("balance,subsidy,family", "120.00,5.00,30.00", (12_000, 500, 3_000)),
+        ("balance,family", "120.00,30.00", (12_000, 0, 3_000)),
+        ("balance,subsidy", "120.00,5.00", (12_000, 500)),
+        ("亲情,余额,补贴", "30.00,120.00,5.00", (12_000, 500, 3_000)),
+        ("balance,subsidy,family", "120.00,0.00,0", (12_000,)),
+    ],
+)
+def test_other_purses(accounts_file, titles, values, purses):
+    about, row = HEADER.removesuffix("balance\n"), ROW.removesuffix("120.00\n")
+    assert read(accounts_file, f"{about}{titles}\n{row}{values}\n") == [
+        msgspec.structs.replace(EXPECTED, purses=purses)
+    ]
 
 
 def test_columns_in_any_order_spaces_blank_lines_and_quotes(accounts_file):

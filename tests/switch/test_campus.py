@@ -131,6 +131,14 @@ def test_a_mistake_of_shape_names_its_key_and_what_was_expected(campus_file, old
         ('"500.00"', '"-1.00"', "limits.day_max", "expected 0.00 or more"),
         ('"1000.00"', '"1000000.01"', "limits.top_up_max", "expected at most 1000000.00"),
         ('"5000.00"', '"５000"', "limits.balance_max", "at most two decimals"),  # noqa: RUF001 - a full-width digit
+        (
+            '["subsidy", "family", "main"]',
+            '["subsidy", "main"]',
+            "purses.spending_order",
+            "each of main, subsidy, family",
+        ),
+        ('["subsidy", "family", "main"]', '["meals", "family", "main"]', "purses.spending_order", "each of main"),
+        ('"subsidy", "family"', '"main", "main"', "purses.spending_order", "each of main, subsidy, family once"),
         ("echo_seconds = 60", "echo_seconds = 300", "sessions.echo_seconds", "less than idle_seconds"),
         ('until = "14:00"', 'until = "10:00"', "meal_periods[1].until", "later than 10:00:00"),
         ('until = "10:00"', 'until = "00:00"', "meal_periods[0].until", "later than 00:00:00"),

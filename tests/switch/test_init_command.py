@@ -32,7 +32,7 @@ def test_what_init_writes_can_be_used(tmp_path):
     assert len(rows) == 20
     assert CardState.LOST in {row.state for row in rows}
     assert any(row.state is CardState.ACTIVE and row.expires < 20_210_101 for row in rows)
-    assert any(row.state is CardState.ACTIVE and row.balance_minor == 0 for row in rows)
+    assert any(row.state is CardState.ACTIVE and row.purses == (0,) for row in rows)
 
 
 def test_init_says_what_to_run_next(tmp_path):

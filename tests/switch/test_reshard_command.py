@@ -369,7 +369,7 @@ def test_an_account_in_another_shard(tmp_path, into):
     data = tmp_path / "data"
     create(data, 2)
     with OpenFolder(data) as folder:
-        stray = Opening(ALICE, card_of(ALICE), CardState.ACTIVE, 20991231, PersonClass.STUDENT, 1)
+        stray = Opening(ALICE, card_of(ALICE), CardState.ACTIVE, 20991231, PersonClass.STUDENT, (1,))
         wrong = 1 - shard_of(slot_of(ALICE), 2)
         open_accounts(folder.shards[wrong], [stray], Moment(1, 0, 0))
     message = refused(data, into, status=1)

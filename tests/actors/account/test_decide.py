@@ -54,6 +54,23 @@ def test_purchase() -> None:
     )
 
 
+def test_purchase_draws_on_the_purses_in_their_order() -> None:
+    event = decided(purchase(7, 450), holder=account(purses=(1_000, 300, 200)))
+    assert (event.paid, event.balances) == ((0, 300, 150), (1_000, 0, 50))
+
+
+def test_top_up_credits_the_main_purse_alone() -> None:
+    event = decided(top_up(7, 450), holder=account(purses=(1_000, 300, 200)))
+    assert event.balances == (1_450, 300, 200)
+
+
+def test_reversal_returns_each_part_to_the_purse_that_paid_it() -> None:
+    holder = account(purses=(1_000, 300, 200))
+    original = decided(purchase(7, 1_400), holder=holder)
+    event = decided(reversal(8, original), original, account(purses=original.balances))
+    assert (event.returned, event.balances) == ((900, 300, 200), (1_000, 300, 200))
+
+
 def test_declined_purchase() -> None:
     assert decided(purchase(3, 10_001)) == PurchaseDeclined(
         *OWN,

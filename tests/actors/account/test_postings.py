@@ -35,12 +35,30 @@ def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
 
 PURCHASED = decided(purchase(1, 700, terminal=OTHER_TILL.number))
 TOPPED_UP = decided(top_up(2, 5_000, channel=2))
+RICH = account(purses=(1_000, 300, 200))
+FROM_ALL_PURSES = decided(purchase(4, 600), holder=RICH)
 OPENED = Opened("7", 1, 0, "C7", CardState.ACTIVE, 20300731, PersonClass.STAFF, (500,))
 MAIN = ("purse", 0)
 
 POSTINGS = {
     "opening": (OPENED, {MAIN: 500, ("opening", 0): -500}),
     "purchase": (PURCHASED, {MAIN: -700, ("merchant", 2): 700}),
+    "opening with every purse": (
+        replace(OPENED, balances=(500, 20, 3)),
+        {MAIN: 500, ("purse", 1): 20, ("purse", 2): 3, ("opening", 0): -523},
+    ),
+    "purchase from every purse": (
+        FROM_ALL_PURSES,
+        {MAIN: -100, ("purse", 1): -300, ("purse", 2): -200, ("merchant", 1): 600},
+    ),
+    "reversal of a purchase from every purse": (
+        decided(reversal(3, FROM_ALL_PURSES), FROM_ALL_PURSES, RICH),
+        {MAIN: 100, ("purse", 1): 300, ("purse", 2): 200, ("merchant", 1): -600},
+    ),
+    "top-up beside a subsidy": (
+        decided(top_up(2, 5_000), holder=RICH),
+        {MAIN: 5_000, ("channel", 1): -5_000},
+    ),
     "declined purchase": (decided(purchase(1, 0)), {}),
     "top-up": (TOPPED_UP, {MAIN: 5_000, ("channel", 2): -5_000}),
     "declined top-up": (decided(top_up(1, 0)), {}),

@@ -35,13 +35,14 @@ AMOUNTS = (
 )
 CARDS = st.just(card_of(ALICE)) | st.just("another")
 MOMENTS = st.integers(NOON_US - 5 * 10**11, NOON_US + 5 * 10**11).map(CALENDAR.moment)
-POLICIES = st.sampled_from([POLICY, replace(POLICY, limits=NO_LIMITS)])
+POLICIES = st.sampled_from([POLICY, replace(POLICY, limits=NO_LIMITS, spending_order=(0, 1, 2))])
+PURSES_HELD = st.tuples(st.integers(0, 600_000)) | st.lists(st.integers(0, 9_000), min_size=2, max_size=3).map(tuple)
 ACCOUNTS = st.builds(
     Account,
     number=st.just(ALICE), position=st.integers(1, 2**40), opened_at=st.just(1), card=st.just(card_of(ALICE)),
     card_state=st.just(CardState.ACTIVE) | st.sampled_from(CardState),
     expires=st.sampled_from([20300731, 20260901, 20260831]),
-    person_class=st.sampled_from(PersonClass), purses=st.tuples(st.integers(0, 600_000)),
+    person_class=st.sampled_from(PersonClass), purses=PURSES_HELD,
     spending_day=st.sampled_from([0, 20260901, 20260831]), spent=st.integers(0, 60_000),
 )  # fmt: skip
 WAITS = st.integers(0, 600_000)

@@ -1,0 +1,40 @@
+"""The purses of an account: minor units by purse, main first.
+
+A purse that never held anything may be missing at the end, and is empty: so most accounts carry one number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Final
+
+MAIN: Final = 0
+
+Amounts = tuple[int, ...]
+"""Minor units by purse; those that are missing at the end are 0."""
+
+
+def opening_purses(main: int, subsidy: int, family: int) -> Amounts:
+    """The purses of a new account."""
+    if family:
+        return main, subsidy, family
+    return (main, subsidy) if subsidy else (main,)
+
+
+def draw(purses: Amounts, amount: int, spending_order: Iterable[int]) -> Amounts:
+    """What each purse gives towards `amount`, which they hold together. `spending_order` names every purse."""
+    if len(purses) == 1:
+        return (amount,)
+    drawn = [0] * len(purses)
+    for purse in spending_order:
+        if purse < len(purses):
+            drawn[purse] = min(amount, purses[purse])
+            amount -= drawn[purse]
+    assert amount == 0, "they hold it, and every purse was asked"
+    return tuple(drawn)
+
+
+def change(purses: Amounts, changes: Amounts) -> Amounts:
+    """The purses after `changes`, of which each purse's may be missing at the end."""
+    return tuple(before + change for before, change in zip_longest(purses, changes, fillvalue=0))
