@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from actors.account.decide import UNREGISTERED
-from actors.account.events import (
-    Event,
-    Opened,
-    Purchased,
-    PurchaseDeclined,
-    ReversalDeclined,
-    Reversed,
-    Tombstoned,
-    ToppedUp,
-    TopUpDeclined,
-)
-from actors.account.refusals import inquiry_refusal
+from actors.account.checks.card import card_check
+from actors.account.checks.terminal import UNREGISTERED, service_check
+from actors.account.events import Event, Opened
 from actors.account.state import Account
+from actors.account.tables import EVENTS, SERVICE
 from actors.calendar import Moment
 from actors.policy import Policy, Service
 from wire.codes import Code, Reason
 from wire.messages import AccountReply, Answer, BalanceInquiry, MiniStatement, Statement, StatementEntry
+
+_INQUIRIES: Final = {BalanceInquiry: Service.BALANCE_INQUIRY, MiniStatement: Service.MINI_STATEMENT}
 
 
 def events_wanted(request: BalanceInquiry | MiniStatement) -> int:
@@ -39,7 +32,9 @@ def inquire(
 ) -> AccountReply:
     """The answer; `newest` are as many of the account's events as `events_wanted` said, newest first."""
     terminal = policy.terminals.get(request.terminal, UNREGISTERED)
-    refusal = inquiry_refusal(account, request, terminal, moment)
+    refusal = service_check(terminal, _INQUIRIES[type(request)]) or card_check(
+        account, request.card, moment.business_day
+    )
     if refusal is not None:
         return Answer(request.terminal, request.stan, refusal.code, refusal.reason, 0, (), ())
     if isinstance(request, MiniStatement):
@@ -48,30 +43,11 @@ def inquire(
     return Answer(request.terminal, request.stan, Code.APPROVED, Reason.NONE, 0, account.purses, ())
 
 
-def statement_entry(event: Event) -> StatementEntry:
+def statement_entry(event: Any) -> StatementEntry:
     """One line of an account's statement: what it was, what it changed, and the balances after it."""
-    service, code, amount = _line(event)
-    terminal, stan = (0, 0) if isinstance(event, Opened) else (event.terminal, event.stan)
-    return StatementEntry(event.time_us, service, code, amount, event.balances, terminal, stan)
-
-
-def _line(event: Any) -> tuple[str, Code, int]:
-    match event:
-        case Opened():
-            return "opening", Code.APPROVED, sum(event.balances)
-        case Purchased():
-            return Service.PURCHASE.value, Code.APPROVED, -event.amount
-        case PurchaseDeclined():
-            return Service.PURCHASE.value, event.code, 0
-        case ToppedUp():
-            return Service.TOP_UP.value, Code.APPROVED, event.amount
-        case TopUpDeclined():
-            return Service.TOP_UP.value, event.code, 0
-        case Reversed():
-            return Service.REVERSAL.value, Code.APPROVED, sum(event.returned)
-        case Tombstoned():
-            return Service.REVERSAL.value, Code.APPROVED, 0
-        case ReversalDeclined():
-            return Service.REVERSAL.value, event.code, 0
-        case _:
-            raise AssertionError(f"an event without a statement line: {type(event).__name__}")
+    if isinstance(event, Opened):
+        gained = sum(event.balances)
+        return StatementEntry(event.time_us, "opening", Code.APPROVED, gained, event.balances, 0, 0)
+    service, gained = SERVICE[type(event)], EVENTS[type(event)].gained(event)
+    code = getattr(event, "code", Code.APPROVED)
+    return StatementEntry(event.time_us, service, code, gained, event.balances, event.terminal, event.stan)

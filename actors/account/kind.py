@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.account.answers import ANSWER, ORIGINAL_OF, answer_repeat, concerns
-from actors.account.apply import APPLY
-from actors.account.decide import DECIDE
+from actors.account.answers import answer_repeat, concerns
+from actors.account.booking import book, holdings
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
-from actors.account.postings import book, holdings
-from actors.account.services import SERVICE
 from actors.account.state import Account, new_account
+from actors.account.tables import ANSWER, APPLY, DECIDE, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
 
 ACCOUNT: Final = Kind(

@@ -8,9 +8,9 @@ import pytest
 from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, purchase, reversal, top_up
 from msgspec.structs import replace
 
-from actors.account.answers import ANSWER, ORIGINAL_OF, answer_repeat, concerns, same_content
+from actors.account.answers import answer_repeat, concerns, same_content
 from actors.account.card import CardState
-from actors.account.decide import DECIDE
+from actors.account.tables import ANSWER, DECIDE, ORIGINAL_OF
 from wire.codes import Code, Reason
 from wire.messages import Answer
 

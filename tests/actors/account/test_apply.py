@@ -8,11 +8,10 @@ import pytest
 from example_campus import NOON, POLICY, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
 from msgspec.structs import replace
 
-from actors.account.apply import APPLY
 from actors.account.card import CardState, PersonClass
-from actors.account.decide import DECIDE
 from actors.account.events import Opened
 from actors.account.state import Account, new_account
+from actors.account.tables import APPLY, DECIDE
 
 
 def decided(holder: Account, request: Any, original: Any = None) -> Any:

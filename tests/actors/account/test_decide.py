@@ -25,7 +25,6 @@ from example_campus import (
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.decide import DECIDE
 from actors.account.events import (
     Purchased,
     PurchaseDeclined,
@@ -35,6 +34,7 @@ from actors.account.events import (
     ToppedUp,
     TopUpDeclined,
 )
+from actors.account.tables import DECIDE
 from wire.codes import Code, Reason
 
 ACCOUNT = account(position=7)

@@ -20,9 +20,9 @@ from example_campus import (
 )
 
 from actors.account.card import CardState, PersonClass
-from actors.account.decide import DECIDE
 from actors.account.events import Opened
 from actors.account.inquiries import events_wanted, inquire, statement_entry
+from actors.account.tables import DECIDE
 from wire.codes import Code, Reason
 from wire.messages import Answer, Statement, StatementEntry
 

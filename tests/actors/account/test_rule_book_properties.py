@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors.account import events
-from actors.account.answers import ANSWER, answer_repeat, concerns, same_content
-from actors.account.apply import APPLY
+from actors.account.answers import answer_repeat, concerns, same_content
+from actors.account.booking import holdings, postings
 from actors.account.card import CardState, PersonClass
-from actors.account.decide import DECIDE
+from actors.account.checks.amounts import AMOUNT_MAX
 from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
-from actors.account.postings import BOOK, holdings, postings
-from actors.account.refusals import AMOUNT_MAX
-from actors.account.services import SERVICE
 from actors.account.state import Account
+from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from wire.codes import Code
 from wire.messages import AccountReply, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp

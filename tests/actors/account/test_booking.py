@@ -22,10 +22,11 @@ from example_campus import (
 )
 from msgspec.structs import replace
 
+from actors.account.booking import book, holdings, postings
 from actors.account.card import CardState, PersonClass
-from actors.account.decide import DECIDE
 from actors.account.events import Opened
-from actors.account.postings import BOOK, Posting, book, holdings, postings
+from actors.account.postings import Posting
+from actors.account.tables import BOOK, DECIDE
 from actors.ledger import LedgerAccount
 
 

@@ -1,0 +1,25 @@
+"""May this terminal ask for that, now?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.account.checks.refusal import Refusal
+from actors.policy import Service, Terminal
+from wire.codes import Code, Reason
+
+UNREGISTERED: Final = Terminal(0, 0, frozenset(), None)
+"""What a terminal that the policy does not know may do: nothing."""
+
+SERVICE_NOT_OFFERED: Final = Refusal(Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED)
+OUTSIDE_HOURS: Final = Refusal(Code.NOT_PERMITTED_TO_TERMINAL, Reason.OUTSIDE_HOURS)
+
+
+def service_check(terminal: Terminal, service: Service) -> Refusal | None:
+    """A terminal offers what its kind offers."""
+    return None if service in terminal.services else SERVICE_NOT_OFFERED
+
+
+def hours_check(terminal: Terminal, period: int) -> Refusal | None:
+    """A merchant sells in its meal periods only."""
+    return None if terminal.open_periods is None or period in terminal.open_periods else OUTSIDE_HOURS

@@ -1,0 +1,20 @@
+"""Opening: the one event that no terminal asks for. An accounts file brings the account into being."""
+
+from __future__ import annotations
+
+from actors.account.events import Opened
+from actors.account.postings import OPENING, Booking, purse_postings
+from actors.account.state import Account
+
+
+def apply_opened(account: Account, event: Opened, position: int) -> Account:
+    """The account as it was opened."""
+    return Account(
+        account.number, position, position, event.card, event.card_state, event.expires, event.person_class,
+        event.balances, 0, 0,
+    )  # fmt: skip
+
+
+def book_opened(event: Opened) -> Booking:
+    """The opening balance comes from outside; no terminal took it."""
+    return None, 0, (*purse_postings(event.balances), (OPENING, -sum(event.balances)))

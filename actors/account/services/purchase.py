@@ -1,0 +1,100 @@
+"""Purchase (ISO 8583 0200/00): goods are paid for from the purses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from actors.account.card import CardState
+from actors.account.checks.amounts import AMOUNT_MAX, funds_check, range_check, spending_check
+from actors.account.checks.card import card_check
+from actors.account.checks.refusal import Refusal
+from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
+from actors.account.events import Event, Purchased, PurchaseDeclined
+from actors.account.postings import MERCHANTS, Booking, purse_postings
+from actors.account.purses import Amounts, change, draw
+from actors.account.service import DECLINED, EventRow, ServiceRow
+from actors.account.state import Account
+from actors.calendar import Moment
+from actors.policy import Policy, Service, Terminal
+from wire.codes import APPROVED, NO_REASON
+from wire.messages import Answer, Purchase
+
+# Reaching an enumeration's member costs 0.1 microseconds in Python 3.11: what every tap needs is reached once, here.
+_PURCHASE: Final = Service.PURCHASE
+_ACTIVE: Final = CardState.ACTIVE
+
+
+def _refusal(account: Account, request: Purchase, terminal: Terminal, moment: Moment, policy: Policy) -> Refusal | None:
+    """Why not, or None: then the purchase must succeed.
+
+    A check is called only where it will refuse, or may: this runs for every tap, and in Python a call costs twice what
+    the comparisons in it do.
+    """
+    amount, limits, day = request.amount, policy.limits, moment.business_day
+    if _PURCHASE not in terminal.services:
+        return SERVICE_NOT_OFFERED
+    if terminal.open_periods is not None and moment.period not in terminal.open_periods:
+        return OUTSIDE_HOURS
+    if not 0 < amount <= AMOUNT_MAX:
+        return range_check(amount)
+    if request.card != account.card or account.card_state is not _ACTIVE or day > account.expires:
+        return card_check(account, request.card, day)
+    if (limits.purchase_max or limits.day_max) and (over := spending_check(account, amount, day, limits)) is not None:
+        return over
+    return funds_check(account, amount)
+
+
+def _decide(
+    account: Account, request: Purchase, _original: Event | None, moment: Moment, policy: Policy, authorization: int
+) -> Purchased | PurchaseDeclined:
+    terminal = policy.terminals.get(request.terminal, UNREGISTERED)
+    refusal = _refusal(account, request, terminal, moment, policy)
+    if refusal is not None:
+        return PurchaseDeclined(
+            account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
+            request.amount, terminal.merchant, moment.business_day, moment.period, refusal.code, refusal.reason,
+            account.purses,
+        )  # fmt: skip
+    amount, purses = request.amount, account.purses
+    if len(purses) == 1:  # nearly every account: no call for every tap
+        paid: Amounts = (amount,)
+        balances: Amounts = (purses[0] - amount,)
+    else:
+        paid = draw(purses, amount, policy.spending_order)
+        balances = change(purses, tuple(-part for part in paid))
+    return Purchased(
+        account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
+        amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
+    )  # fmt: skip
+
+
+def _apply(account: Account, event: Purchased, position: int) -> Account:
+    day = event.business_day
+    spent = account.spent if account.spending_day == day else 0
+    return replace(account, position=position, purses=event.balances, spending_day=day, spent=spent + event.amount)
+
+
+def _answer(event: Purchased) -> Answer:
+    return Answer(event.terminal, event.stan, APPROVED, NO_REASON, event.authorization, event.balances, event.paid)
+
+
+def _book(event: Purchased) -> Booking:
+    return (
+        (event.business_day, event.merchant, event.terminal, _PURCHASE.value, event.period),
+        event.amount,
+        (*purse_postings(event.paid, -1), ((MERCHANTS, event.merchant), event.amount)),
+    )
+
+
+PURCHASE: Final = ServiceRow(
+    service=Service.PURCHASE,
+    request=Purchase,
+    content=("card", "amount"),
+    decide=_decide,
+    events={
+        Purchased: EventRow(_apply, _answer, lambda event: -event.amount, _book),
+        PurchaseDeclined: DECLINED,
+    },
+)

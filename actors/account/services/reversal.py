@@ -1,0 +1,133 @@
+"""Reversal (ISO 8583 0400): what a terminal cannot learn the end of is undone, or never happens."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from actors.account.checks.refusal import Refusal
+from actors.account.checks.terminal import UNREGISTERED, service_check
+from actors.account.events import (
+    Event,
+    Purchased,
+    PurchaseDeclined,
+    ReversalDeclined,
+    Reversed,
+    Tombstoned,
+    ToppedUp,
+    TopUpDeclined,
+)
+from actors.account.postings import CHANNELS, MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.purses import MAIN, Amounts, change
+from actors.account.service import DECLINED, EventRow, ServiceRow, approved, unchanged
+from actors.account.state import Account
+from actors.calendar import Moment
+from actors.policy import Policy, Service
+from wire.codes import APPROVED, NO_REASON, Code, Reason
+from wire.messages import Answer, Reversal
+
+_PURCHASE: Final = Service.PURCHASE.value
+_AMOUNT_DIFFERS: Final = Refusal(Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)
+_NOT_REVERSIBLE: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
+
+
+class _Undone(NamedTuple):
+    """What undoing an original means."""
+
+    service: Service
+    channel: int
+    returned: Amounts
+    """The change of each purse."""
+
+    shortfall: int = 0
+    """What should be taken and is not there any more: it is owed in suspense."""
+
+
+def _undo(original: Purchased | ToppedUp, account: Account) -> _Undone:
+    if isinstance(original, Purchased):
+        return _Undone(Service.PURCHASE, 0, original.paid)
+    taken = min(original.amount, account.purses[MAIN])
+    return _Undone(Service.TOP_UP, original.channel, (-taken,), original.amount - taken)
+
+
+def _decide(
+    account: Account, request: Reversal, original: Event | None, moment: Moment, policy: Policy, authorization: int
+) -> Reversed | Tombstoned | ReversalDeclined:
+    """It asks nothing of the card, and neither of hours nor of limits: what happened is undone."""
+    terminal = policy.terminals.get(request.terminal, UNREGISTERED)
+    refusal = service_check(terminal, Service.REVERSAL) or _original_check(request, original)
+    if refusal is not None:
+        return ReversalDeclined(
+            account.number, moment.time_us, account.position, request.terminal, request.stan,
+            request.original_terminal, request.original_stan, request.amount, terminal.merchant, moment.business_day,
+            moment.period, refusal.code, refusal.reason, account.purses,
+        )  # fmt: skip
+    if not isinstance(original, Purchased | ToppedUp):
+        return Tombstoned(
+            account.number, moment.time_us, account.position, request.terminal, request.stan,
+            request.original_terminal, request.original_stan, request.amount, terminal.merchant, moment.business_day,
+            moment.period, account.purses,
+        )  # fmt: skip
+    service, channel, returned, shortfall = _undo(original, account)
+    return Reversed(
+        account.number, moment.time_us, account.position, request.terminal, request.stan,
+        request.original_terminal, request.original_stan, request.amount, service.value, channel, terminal.merchant,
+        original.merchant, original.business_day, moment.business_day, moment.period, returned, shortfall,
+        change(account.purses, returned), authorization,
+    )  # fmt: skip
+
+
+def _original_check(request: Reversal, original: Event | None) -> Refusal | None:
+    """What the request names can be reversed by it. An unknown original can be, and so can a refused one."""
+    if (request.original_terminal, request.original_stan) == (request.terminal, request.stan):
+        return _NOT_REVERSIBLE
+    match original:
+        case None:
+            return None
+        case Purchased() | ToppedUp() | PurchaseDeclined() | TopUpDeclined():
+            return None if original.amount == request.amount else _AMOUNT_DIFFERS
+        case Reversed() | Tombstoned() if _names_same_original(request, original):
+            return None if original.amount == request.amount else _AMOUNT_DIFFERS
+        case _:
+            return _NOT_REVERSIBLE
+
+
+def _names_same_original(request: Reversal, earlier: Reversed | Tombstoned) -> bool:
+    return earlier.original_terminal == request.original_terminal and earlier.original_stan == request.original_stan
+
+
+def _apply_reversed(account: Account, event: Reversed, position: int) -> Account:
+    counted = event.service == _PURCHASE and account.spending_day == event.original_business_day
+    spent = account.spent - event.amount if counted else account.spent
+    return replace(account, position=position, purses=event.balances, spent=spent)
+
+
+def _answer_tombstoned(event: Tombstoned) -> Answer:
+    # Whoever sends a reversal of nothing has shown no card.
+    return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
+
+
+def _book(event: Reversed) -> Booking:
+    """It counts on its own day, as the reversal of what it reversed."""
+    totals = (event.business_day, event.merchant, event.terminal, f"reversal-of-{event.service}", event.period)
+    returned = purse_postings(event.returned)
+    if event.service == _PURCHASE:
+        return totals, event.amount, (*returned, ((MERCHANTS, event.original_merchant), -event.amount))
+    back = ((CHANNELS, event.channel), event.amount)
+    owed = (SUSPENSE, -event.shortfall)
+    return totals, event.amount, (*returned, back, owed) if event.shortfall else (*returned, back)
+
+
+REVERSAL: Final = ServiceRow(
+    service=Service.REVERSAL,
+    request=Reversal,
+    content=("original_terminal", "original_stan", "amount"),
+    decide=_decide,
+    events={
+        Reversed: EventRow(_apply_reversed, approved, lambda event: sum(event.returned), _book, settles_original=True),
+        Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
+        ReversalDeclined: DECLINED,
+    },
+    names_original=True,
+)
