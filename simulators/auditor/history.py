@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
+from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import Key, is_recorded, key_of
-from simulators.auditor.world import Decision, Outcome, Rules, World, added, negative, outcomes
+from simulators.auditor.world import Decision, Outcome, Rules, World, added, first_world, negative
 from simulators.money import format_yuan
 from wire.codes import Code
 from wire.messages import AccountReply, AccountRequest, Purchase, Reversal, Statement, TopUp
@@ -27,7 +30,7 @@ class AccountHistory:
         self._card = card
         self._rules = rules
         self._open: Counter[AccountRequest] = Counter()
-        self.worlds = [World(card.purses, 0, {})]
+        self.worlds = [first_world(card)]
         self.effects: dict[Key, int] = {}
 
     def sent(self, request: AccountRequest) -> None:
@@ -50,7 +53,7 @@ class AccountHistory:
         explained = _distinct(
             after
             for world in possible
-            for after, outcome in outcomes(world, request, self._card, self._rules)
+            for after, outcome in outcomes(world, request, self._rules)
             if _agrees(outcome, reply)
         )
         finding = None
@@ -74,7 +77,7 @@ class AccountHistory:
         finding = self._money_fault(0, 0, sum(purses), possible) or Finding(
             Fault.WRONG_BALANCE, self._card.account, 0, 0, _purses(purses, possible)
         )
-        self.worlds = [World(purses, self.worlds[0].spent, self.worlds[0].decided)]
+        self.worlds = [replace(self.worlds[0], purses=purses)]
         return finding
 
     def unresolved(self) -> list[AccountRequest]:
@@ -89,7 +92,7 @@ class AccountHistory:
             for world in reached:  # it grows while it is walked
                 for request in others:
                     if key_of(request) not in world.decided:
-                        after_each = outcomes(world, request, self._card, self._rules)
+                        after_each = outcomes(world, request, self._rules)
                         reached.extend(after for after, _ in after_each if after not in reached)
         return reached
 
@@ -122,7 +125,7 @@ class AccountHistory:
         """The world that the switch claims, so that one fault is reported once."""
         purses = purses_told(reply.balances) if reply.balances else world.purses
         if isinstance(reply, Statement) or not is_recorded(request):
-            return World(purses, world.spent, world.decided)
+            return replace(world, purses=purses)
         change = added(purses, negative(world.purses))
         paid, authorized = purses_told(reply.paid), reply.authorization != 0
         outcome = Outcome(reply.code, reply.reason, change, _padded(reply.balances), paid, authorized)
@@ -130,7 +133,7 @@ class AccountHistory:
         if isinstance(request, Reversal) and reply.code is Code.APPROVED:
             original = request.original_terminal, request.original_stan
             decided[original] = decided.get(original, Decision(None, None))._replace(is_reversed=True)
-        return World(purses, world.spent + sum(paid), decided)
+        return replace(world, purses=purses, spent=world.spent + sum(paid), decided=decided)
 
     def _explain(self, request: AccountRequest, reply: AccountReply, possible: list[World]) -> Finding:
         terminal, stan = key_of(request)
@@ -139,7 +142,7 @@ class AccountHistory:
             finding = self._money_fault(terminal, stan, before, possible)
             if finding is not None:
                 return finding
-        expected = [outcome for world in possible for _, outcome in outcomes(world, request, self._card, self._rules)]
+        expected = [outcome for world in possible for _, outcome in outcomes(world, request, self._rules)]
         code = Code.APPROVED if isinstance(reply, Statement) else reply.code
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
         texts = sorted({_describe(outcome.code, outcome.reason, outcome.balances or ()) for outcome in expected})

@@ -13,8 +13,9 @@ import pytest
 
 from simulators.accounts import Card, CardState, default_serial
 from simulators.auditor.auditor import Auditor
+from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import is_recorded, key_of
-from simulators.auditor.world import Rules, World, outcomes
+from simulators.auditor.world import Rules, first_world
 from simulators.campus import SERVICES_BY_KIND, Limits, StationKey, Terminal
 from simulators.station import Address
 from wire.codes import Code, Reason
@@ -53,7 +54,7 @@ class FakeSwitch:
         self.rules = rules
         self.keys = keys
         self.cards = {card.account: card for card in cards}
-        self.worlds = {card.account: World(card.purses, 0, {}) for card in cards}
+        self.worlds = {card.account: first_world(card) for card in cards}
         self.refuse: Callable[[object], Answer | None] = lambda _request: None
         """Answers that are given instead of deciding."""
 
@@ -95,7 +96,7 @@ class FakeSwitch:
 
     def _decide(self, request):
         world = self.worlds[request.account]
-        *_, (after, outcome) = outcomes(world, request, self.cards[request.account], self.rules)
+        *_, (after, outcome) = outcomes(world, request, self.rules)
         self.worlds[request.account] = after
         authorization = len(self.recorded) + 1 if outcome.authorized else 0
         balances = outcome.balances or ()

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from simulators.accounts import Card, CardState
 from simulators.auditor.auditor import Auditor
 from simulators.auditor.findings import Fault
+from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import key_of
-from simulators.auditor.world import Rules, World, outcomes
+from simulators.auditor.world import Rules, first_world
 from simulators.campus import SERVICES_BY_KIND, Limits, Terminal
 from wire.codes import Code, Reason
 from wire.messages import Answer, BalanceInquiry, Purchase, Reversal, Statement, TopUp
@@ -387,7 +388,7 @@ def play(requests, order, unanswered, spoil=None):
         20260901,
     )
     card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 0, 0))
-    auditor, world = Auditor([card], rules), World((10_000, 0, 0), 0, {})
+    auditor, world = Auditor([card], rules), first_world(card)
     progress = dict.fromkeys(range(len(requests)), 0)
     answers, authorization, spoiled = {}, 0, False
     for index, _ in order:
@@ -396,7 +397,7 @@ def play(requests, order, unanswered, spoil=None):
         if step == 0:
             auditor.record_sent(request)
         elif step == 1:
-            world, outcome = next(outcomes(world, request, card, rules))
+            world, outcome = next(outcomes(world, request, rules))
             authorization += outcome.authorized
             balances = outcome.balances or ()
             answers[index] = Answer(

@@ -1,0 +1,54 @@
+"""What may follow when a request meets a world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from simulators.auditor.model.inquiry import inquiry_outcomes
+from simulators.auditor.model.purchase import purchase_outcomes
+from simulators.auditor.model.reversal import reversal_outcomes
+from simulators.auditor.model.top_up import top_up_outcomes
+from simulators.auditor.requests import is_recorded, key_of
+from simulators.auditor.world import Decision, Outcome, Rules, World
+from wire.codes import Code, Reason
+from wire.messages import AccountRequest, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+
+_REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED)
+_CONTENT_DIFFERS = Outcome(Code.DUPLICATE, Reason.CONTENT_DIFFERS)
+
+_OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Outcome]]]] = {
+    Purchase: purchase_outcomes,
+    TopUp: top_up_outcomes,
+    Reversal: reversal_outcomes,
+    BalanceInquiry: inquiry_outcomes,
+    MiniStatement: inquiry_outcomes,
+}
+"""By request: (world, request that is new to it, rules) → every (next world, expected answer) that the rules allow."""
+
+
+def outcomes(world: World, request: AccountRequest, rules: Rules) -> Iterator[tuple[World, Outcome]]:
+    """Everything that may follow when `request` meets `world`; at least one."""
+    decision = world.decided.get(key_of(request)) if is_recorded(request) else None
+    if decision is not None:
+        yield from ((world, outcome) for outcome in _repeats(decision, request))
+    else:
+        yield from _OUTCOMES[type(request)](world, request, rules)
+
+
+def _repeats(decision: Decision, request: AccountRequest) -> Iterator[Outcome]:
+    if decision.is_reversed:
+        yield _REVERSED
+    if decision.outcome is None:
+        return
+    # Also after a reversal: the first copy's answer may have been on its way since before it.
+    if decision.request is None or _content(request) == _content(decision.request):
+        yield decision.outcome
+    elif not decision.is_reversed:
+        yield _CONTENT_DIFFERS
+
+
+def _content(request: AccountRequest) -> AccountRequest:
+    return replace(request, wait_ms=0)
