@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import structlog
 
@@ -18,18 +18,14 @@ from wire.errors import LocalProtocolError, PeerProtocolError
 from wire.messages import (
     PROTOCOL_VERSION,
     WAIT_MS_MAX,
-    BalanceInquiry,
+    AccountRequest,
     Echo,
     Echoed,
-    MiniStatement,
-    Purchase,
     Rejected,
-    Reversal,
     SignedOff,
     SignedOn,
     SignOff,
     SignOn,
-    TopUp,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +39,11 @@ UNREADABLE_MAX: Final = 1_000
 
 
 _CLOSED: Final = State.CLOSED
-_TO_SHARD: Final = frozenset({Purchase, TopUp, BalanceInquiry, MiniStatement, Reversal})
+_TO_SHARD: Final = frozenset(get_args(AccountRequest))
+_NAME_ORIGINAL: Final = frozenset(
+    request for request in get_args(AccountRequest) if "original_terminal" in request.__struct_fields__
+)
+"""Requests that name another terminal besides their own: the station must speak for both."""
 
 log = structlog.get_logger()
 
@@ -222,7 +222,9 @@ class Session(asyncio.Protocol):
                 self._answer_here(message, place)
                 continue
             terminal = message.terminal
-            if terminal not in terminals or (type(message) is Reversal and message.original_terminal not in terminals):
+            if terminal not in terminals or (
+                type(message) in _NAME_ORIGINAL and message.original_terminal not in terminals
+            ):
                 self._refuse(message, Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION)
             elif gateway.stopping:
                 self._refuse(message, Code.TRY_AGAIN, Reason.STOPPING)

@@ -1,0 +1,153 @@
+"""Random histories of everything that may be asked, on a real shard, against the auditor's own model of it.
+
+Every answer is judged at once; at the end, and after each restart, so is the whole journal.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from actors.account.card import CardState as SwitchCardState
+from actors.account.card import PersonClass
+from actors.account.kind import ACCOUNT
+from actors.calendar import Calendar, MealPeriod
+from actors.memory_store import MemoryStore
+from actors.opening import Opening, open_accounts
+from actors.policy import Limits as SwitchLimits
+from actors.policy import Policy
+from actors.policy import Terminal as SwitchTerminal
+from actors.recovery import recover
+from actors.verification import verify
+from simulators.accounts import Card, CardState
+from simulators.auditor.auditor import Auditor
+from simulators.auditor.world import Rules
+from simulators.campus import SERVICES_BY_KIND as SIMULATED_SERVICES
+from simulators.campus import Limits, Terminal
+from switch.campus import SERVICES_BY_KIND
+from wire.codec import reply_decoder
+from wire.messages import BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+
+EXAMPLES, STEPS = 100, 250
+"""Together 25,000 steps."""
+
+TILL, OTHER_TILL, TOP_UP_MACHINE = 1001, 1002, 2001
+KINDS = {TILL: "canteen", OTHER_TILL: "canteen", TOP_UP_MACHINE: "top-up"}
+ACTIVE, FROZEN = "20260001", "20260002"
+PURSES = (5_000, 700, 300)
+LIMITS = {"purchase_max": 2_000, "day_max": 9_000, "top_up_max": 10_000, "balance_max": 20_000}
+NOON_US = 1_788_235_200_000_000
+TODAY = 20260901
+CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)),))
+POLICY = Policy(
+    SwitchLimits(**LIMITS),
+    {number: SwitchTerminal(number, 1, SERVICES_BY_KIND[kind], None) for number, kind in KINDS.items()},
+    CALENDAR,
+)
+RULES = Rules(
+    Limits(**LIMITS),
+    (1, 2, 0),
+    {number: Terminal(number, "s", 1, SIMULATED_SERVICES[kind]) for number, kind in KINDS.items()},
+    TODAY,
+)
+ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, FROZEN])
+TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, TOP_UP_MACHINE])
+AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
+
+
+def card_of(account: str) -> str:
+    """The serial of an account's first card."""
+    return f"C{account}"
+
+
+class Histories(RuleBasedStateMachine):
+    """One shard with two accounts, and everything that was ever asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = MemoryStore()
+        self.shard = recover(self.store, ACCOUNT)
+        openings = [
+            Opening(ACTIVE, card_of(ACTIVE), SwitchCardState.ACTIVE, 20991231, PersonClass.STUDENT, PURSES),
+            Opening(FROZEN, card_of(FROZEN), SwitchCardState.FROZEN, 20991231, PersonClass.STUDENT, PURSES),
+        ]
+        open_accounts(self.shard, openings, CALENDAR.moment(NOON_US - 1))
+        expires = date(2099, 12, 31)
+        self.auditor = Auditor(
+            [
+                Card(ACTIVE, card_of(ACTIVE), CardState.ACTIVE, expires, "student", PURSES),
+                Card(FROZEN, card_of(FROZEN), CardState.FROZEN, expires, "student", PURSES),
+            ],
+            RULES,
+        )
+        self.stans = count(1)
+        self.asked: list[Any] = []
+
+    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, card=st.booleans())
+    def purchase(self, account: str, terminal: int, amount: int, card: bool) -> None:  # noqa: FBT001 - drawn
+        serial = card_of(account) if card else "another"
+        self.ask(Purchase(terminal, next(self.stans), 1_000, account, serial, amount))
+
+    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, channel=st.integers(1, 3))
+    def top_up(self, account: str, terminal: int, amount: int, channel: int) -> None:
+        self.ask(TopUp(terminal, next(self.stans), 1_000, account, card_of(account), amount, channel))
+
+    @rule(account=ACCOUNTS, terminal=TERMINALS)
+    def inquiry(self, account: str, terminal: int) -> None:
+        self.ask(BalanceInquiry(terminal, next(self.stans), 1_000, account, card_of(account)))
+        self.ask(MiniStatement(terminal, next(self.stans), 1_000, account, card_of(account), 5))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), terminal=TERMINALS, other_amount=st.sampled_from([0, 0, 0, 1]))
+    def reversal(self, data: st.DataObject, terminal: int, other_amount: int) -> None:
+        named = data.draw(st.sampled_from(self.asked))
+        self.ask(
+            Reversal(
+                terminal, next(self.stans), 1_000, named.account, named.terminal, named.stan,
+                getattr(named, "amount", 1) + other_amount,
+            )
+        )  # fmt: skip
+
+    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS)
+    def reversal_before_its_original(self, account: str, terminal: int, amount: int) -> None:
+        original = Purchase(TILL, next(self.stans), 1_000, account, card_of(account), amount)
+        self.ask(Reversal(terminal, next(self.stans), 1_000, account, TILL, original.stan, amount))
+        self.ask(original)
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data())
+    def copy(self, data: st.DataObject) -> None:
+        self.ask(data.draw(st.sampled_from(self.asked)))
+
+    @rule()
+    def restart(self) -> None:
+        verify(self.store, ACCOUNT)
+        self.shard = recover(self.store, ACCOUNT)
+
+    @invariant()
+    def nothing_is_wrong(self) -> None:
+        assert self.auditor.findings == []
+        assert self.shard.ledger.imbalance == 0
+
+    def ask(self, request: Any) -> None:
+        """One turn with one request, whose answer the auditor judges."""
+        self.auditor.record_sent(request)
+        turn = self.shard.decide([request], CALENDAR.moment(NOON_US), POLICY)
+        self.shard.commit(turn)
+        self.shard.adopt(turn)
+        self.auditor.judge(request, reply_decoder.decode_message(turn.answers[0]))
+        self.asked.append(request)
+
+    def teardown(self) -> None:
+        """The journal replays to what the shard says."""
+        verify(self.store, ACCOUNT)
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
