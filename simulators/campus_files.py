@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from simulators.accounts import Card, write_accounts
 from simulators.campus import SECRETS_NAME
-from simulators.lunch import CANTEEN_SHARES
+from simulators.plan import CANTEEN_SHARES
 from wire.noise import KEY_BYTES
 
 TAPS_PER_SECOND_AND_WINDOW = 15.0

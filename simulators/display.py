@@ -1,4 +1,4 @@
-"""What a person sees while lunch is driven: a live display on a terminal, plain lines elsewhere."""
+"""What a person sees while taps are driven: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Display:
         self._seen = (monotonic(), 0, 0)
         self._frame = self._take_frame(1.0)
         self._progress = Progress(
-            TextColumn("[bold]lunch"),
+            TextColumn("[bold]taps"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             TimeRemainingColumn(),
             expand=True,
         )
-        self._bar = self._progress.add_task("lunch", total=planned)
+        self._bar = self._progress.add_task("taps", total=planned)
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
@@ -162,7 +162,7 @@ def _figures(title: str) -> Table:
 
 def print_closing(console: Console, report: PeakReport, folder: str) -> None:
     """The closing table, the verdict, and where the report is."""
-    table = Table(title="the lunch", show_header=False, title_style="bold")
+    table = Table(title="the peak", show_header=False, title_style="bold")
     table.add_column()
     table.add_column(justify="right")
     latency = report.latency_ms

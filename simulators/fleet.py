@@ -15,7 +15,7 @@ from simulators.auditor.auditor import Auditor
 from simulators.bad_input import BadInputError
 from simulators.campus import Campus
 from simulators.line import AnyReply, Line
-from simulators.lunch import Service, Tap
+from simulators.plan import Service, Tap
 from simulators.station import Address, Station
 from simulators.tally import Tally
 from simulators.terminal import Ending, Terminal

@@ -1,4 +1,4 @@
-"""A peak from its beginning to its verdict: prepare, drive the lunch open-loop, settle, check, report."""
+"""A peak from its beginning to its verdict: prepare, drive the scenario open-loop, settle, check, report."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from simulators.campus_files import write_campus
 from simulators.display import Display
 from simulators.embedded import embedded_switch
 from simulators.fleet import Fleet
-from simulators.lunch import LUNCH_SECONDS, LUNCH_STARTS, SHAPES, Tap, plan_lunch
 from simulators.metrics_page import Page, read_page
+from simulators.plan import Tap, plan_taps
 from simulators.population import make_population
 from simulators.report import BROKEN, HOLDS, LatencyReport, PeakReport, count, versions, write_report
+from simulators.scenario import Scenario
 from simulators.station import Address
 from simulators.tally import SLICES, Tally
 
@@ -36,6 +37,9 @@ PREPARATION_SECONDS = 4
 """Real time that an embedded switch and the fleet need before the first tap, roughly."""
 
 SETTLE_SECONDS = 60.0
+DAY_ENDS = timedelta(hours=23, minutes=50)
+"""From then on the simulated clock keeps real time, so that stragglers do not come into another business day."""
+
 CLOSING_SECONDS = 120.0
 DEFAULT_CARDS = 30_000
 
@@ -44,7 +48,7 @@ class Settings(Struct, frozen=True):
     """What a person chose."""
 
     cards: int | None
-    shape: str
+    scenario: Scenario
     speed: float
     seed: int
     report: Path
@@ -52,7 +56,7 @@ class Settings(Struct, frozen=True):
     @property
     def drive_seconds(self) -> float:
         """Real time over which the taps arrive."""
-        return LUNCH_SECONDS / self.speed
+        return self.scenario.seconds / self.speed
 
 
 class Running(Struct, frozen=True):
@@ -80,15 +84,15 @@ async def peak_embedded(settings: Settings, console: Console) -> PeakReport:
     with tempfile.TemporaryDirectory(prefix="tapswitch-peak-") as name:
         folder = Path(name)
         cards = make_population(settings.cards or DEFAULT_CARDS, settings.seed)
-        taps_per_second_max = SHAPES[settings.shape].taps_per_second_max(len(cards)) * settings.speed
+        taps_per_second_max = settings.scenario.taps_per_second_max(len(cards)) * settings.speed
         files = write_campus(folder, cards, taps_per_second_max)
         campus = read_campus(files.campus)
         midnight = _tomorrow(campus)
-        starts = midnight + LUNCH_STARTS
-        begins = max(midnight, starts - timedelta(seconds=PREPARATION_SECONDS * settings.speed))
-        ends = begins + timedelta(seconds=(settings.drive_seconds + SETTLE_SECONDS) * settings.speed)
+        preparation = timedelta(seconds=PREPARATION_SECONDS * settings.speed)
+        begins = max(midnight, midnight + settings.scenario.starts - preparation)
+        ends = midnight + DAY_ENDS
         console.print(f"Importing {len(cards):,} cards and starting the switch.")
-        clock = f"{begins.replace(tzinfo=None).isoformat(timespec='seconds')},{settings.speed:g}"
+        clock = f"{_local(begins)},{settings.speed:g},{_local(ends)}"
         async with embedded_switch(folder, files, clock) as switch:
             today, last_day = campus.business_day(begins), campus.business_day(ends)
             scene = _Scene(switch.address, switch.http, campus, cards, today, today == last_day)
@@ -99,6 +103,10 @@ def _tomorrow(campus: Campus) -> datetime:
     """Midnight at the campus. A simulated clock may not stand before the moment at which the accounts were opened."""
     tomorrow = datetime.now(campus.time_zone).date() + timedelta(days=1)
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=campus.time_zone)
+
+
+def _local(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 async def peak_connected(settings: Settings, running: Running, console: Console) -> PeakReport:
@@ -153,9 +161,9 @@ def _auditor(scene: _Scene) -> Auditor:
 def _plan(settings: Settings, scene: _Scene, fleet: Fleet) -> list[Tap]:
     """A canteen gets customers in proportion to its windows."""
     weights = [canteen.windows for canteen in fleet.canteens]
-    return plan_lunch(
+    return plan_taps(
         len(scene.cards),
-        SHAPES[settings.shape],
+        settings.scenario,
         settings.seed,
         weights,
         scene.campus.limits.purchase_max,
@@ -219,7 +227,7 @@ def _report(
         verdict=HOLDS if holds else BROKEN,
         seed=settings.seed,
         cards=len(scene.cards),
-        shape=settings.shape,
+        scenario=settings.scenario.name,
         speed=settings.speed,
         drive_seconds=settings.drive_seconds,
         stations=fleet.stations,

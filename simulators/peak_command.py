@@ -15,11 +15,10 @@ from rich.console import Console
 from simulators.bad_input import BadInputError
 from simulators.display import print_closing
 from simulators.embedded import EmbeddedError, parse_address
-from simulators.lunch import LUNCH_SECONDS, SHAPES
 from simulators.peak import DEFAULT_CARDS, Running, Settings, peak_connected, peak_embedded
 from simulators.report import PeakReport
+from simulators.scenario import LUNCHES, SCENARIOS, Scenario, scenario_named
 
-DEFAULT_DRIVE_SECONDS = 50.0
 SPEED_MAX = 10_000.0
 
 
@@ -34,19 +33,30 @@ SPEED_MAX = 10_000.0
     "--cards", type=click.IntRange(1, 1_000_000), help=f"How many cards eat.  [default: {DEFAULT_CARDS}, or all]"
 )
 @click.option(
-    "--shape", type=click.Choice(list(SHAPES)), default="two-waves", show_default=True, help="How people come."
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    default="lunch",
+    show_default=True,
+    help="The three hours of lunch, or a whole working day from six to midnight.",
+)
+@click.option(
+    "--shape",
+    type=click.Choice(list(LUNCHES)),
+    default="two-waves",
+    show_default=True,
+    help="How people come to lunch.",
 )
 @click.option(
     "--speed",
     type=click.FloatRange(1, SPEED_MAX),
-    help="How many seconds of lunch pass in a real one.  [default: 216, the three hours in 50 seconds]",
+    help="How many seconds of the scenario pass in a real one.  [default: lunch in 50 seconds, a day in two minutes]",
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, LUNCH_SECONDS / 60, min_open=True),
-    help="Instead of --speed: real minutes into which the three hours are compressed.",
+    type=click.FloatRange(0, 24 * 60, min_open=True),
+    help="Instead of --speed: real minutes into which the scenario is compressed.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed plans the same lunch.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed plans the same taps.")
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
@@ -61,13 +71,14 @@ def peak(
     accounts: Path | None,
     http: str | None,
     cards: int | None,
+    scenario: str,
     shape: str,
     speed: float | None,
     minutes: float | None,
     seed: int,
     report: Path,
 ) -> None:
-    """Drive a compressed lunch through real connections and audit every answer.
+    """Drive a compressed lunch, or day, through real connections and audit every answer.
 
     By default a switch of its own is started on a temporary folder, with 30,000 cards and five canteens. The three
     hours of lunch are driven in 50 seconds; with start, stragglers and closing checks it takes about a minute. Only
@@ -75,7 +86,8 @@ def peak(
 
     Exit status: 0 if the audit holds, 1 if not, 2 for bad input.
     """
-    settings = Settings(cards, shape, _speed(speed, minutes), seed, report)
+    chosen = scenario_named(scenario, shape)
+    settings = Settings(cards, chosen, _speed(chosen, speed, minutes), seed, report)
     running = _running(connect, campus, accounts, http)
     console = Console()
     try:
@@ -98,15 +110,16 @@ async def _until_terminated(work: Coroutine[Any, Any, PeakReport]) -> PeakReport
     return await task
 
 
-def _speed(speed: float | None, minutes: float | None) -> float:
+def _speed(scenario: Scenario, speed: float | None, minutes: float | None) -> float:
     if speed is not None and minutes is not None:
         raise click.UsageError("--speed and --minutes say the same thing; give one of them")
     if speed is not None:
         return speed
-    chosen = LUNCH_SECONDS / (minutes * 60 if minutes is not None else DEFAULT_DRIVE_SECONDS)
+    chosen = scenario.seconds / (minutes * 60 if minutes is not None else scenario.drive_seconds)
     if chosen > SPEED_MAX:
-        raise click.UsageError(f"--minutes {minutes:g} is too short; the least is {LUNCH_SECONDS / SPEED_MAX / 60:.3f}")
-    return chosen
+        least = scenario.seconds / SPEED_MAX / 60
+        raise click.UsageError(f"--minutes {minutes:g} is too short; the least is {least:.3f}")
+    return max(1.0, chosen)
 
 
 def _running(connect: str | None, campus: Path | None, accounts: Path | None, http: str | None) -> Running | None:

@@ -37,7 +37,7 @@ class PeakReport(Struct, frozen=True):
 
     seed: int
     cards: int
-    shape: str
+    scenario: str
     speed: float
     drive_seconds: float
     stations: int

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from simulators.accounts import Card
 from simulators.auditor.auditor import is_decided
 from simulators.line import WAIT_MS, AnyReply, Line, OnDecided
-from simulators.lunch import Mishap, Service
+from simulators.plan import Mishap, Service
 from simulators.station import Station
 from wire.codes import Code
 from wire.messages import Answer, BalanceInquiry, Purchase, Rejected, Reversal, TopUp

@@ -12,21 +12,24 @@ JUMP_US_MAX: Final = 3_600 * 1_000_000
 class Clock:
     """Microseconds since the Unix epoch, running at `speed` from `start_us`; by default the system clock itself.
 
+    From `until_us` on a simulated clock keeps the pace of real time.
+
     A pickled clock shows the same time in another process, and there watches for jumps from its own start on.
     """
 
-    def __init__(self, start_us: int | None = None, speed: float = 1.0) -> None:
+    def __init__(self, start_us: int | None = None, speed: float = 1.0, until_us: int | None = None) -> None:
         self.simulated = start_us is not None
         self.speed = speed
         self._origin_us = time.time_ns() // 1_000
         self._start_us = self._origin_us if start_us is None else start_us
+        self._until_us = until_us
         self._watch()
 
-    def __getstate__(self) -> tuple[bool, float, int, int]:
-        return self.simulated, self.speed, self._origin_us, self._start_us
+    def __getstate__(self) -> tuple[bool, float, int, int, int | None]:
+        return self.simulated, self.speed, self._origin_us, self._start_us, self._until_us
 
-    def __setstate__(self, state: tuple[bool, float, int, int]) -> None:
-        self.simulated, self.speed, self._origin_us, self._start_us = state
+    def __setstate__(self, state: tuple[bool, float, int, int, int | None]) -> None:
+        self.simulated, self.speed, self._origin_us, self._start_us, self._until_us = state
         self._watch()
 
     def _watch(self) -> None:
@@ -35,7 +38,10 @@ class Clock:
 
     def now_us(self) -> int:
         """The time now."""
-        return self._start_us + int((time.time_ns() // 1_000 - self._origin_us) * self.speed)
+        now_us = self._start_us + int((time.time_ns() // 1_000 - self._origin_us) * self.speed)
+        if self._until_us is None or now_us <= self._until_us:
+            return now_us
+        return self._until_us + int((now_us - self._until_us) / self.speed)
 
     def jump_us(self) -> int:
         """How far the system clock has moved against the boot clock (it runs while suspended too) since the start."""

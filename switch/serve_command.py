@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 import uvloop
@@ -24,23 +25,30 @@ from switch.serve import serve as serve_until_stopped
 GATEWAYS_MAX: Final = 64
 
 
-class SimulatedClockType(click.ParamType[tuple[datetime, float]]):
-    """START,SPEED: a local ISO time at the campus, and simulated seconds per real second."""
+SimulatedTime = tuple[datetime, float, datetime | None]
 
-    name = "START,SPEED"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[datetime, float]:
-        """The naive local time and the speed."""
-        start, _, speed = str(value).partition(",")
+class SimulatedClockType(click.ParamType[SimulatedTime]):
+    """START,SPEED[,UNTIL]: a local ISO time at the campus, simulated seconds per real second, and until when."""
+
+    name = "START,SPEED[,UNTIL]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> SimulatedTime:
+        """The naive local times and the speed."""
+        start, _, rest = str(value).partition(",")
+        speed, _, until = rest.partition(",")
         try:
-            parsed = datetime.fromisoformat(start), float(speed)
+            begins, pace = datetime.fromisoformat(start), float(speed)
+            ends = datetime.fromisoformat(until) if until else None
         except ValueError:
-            self.fail(f"{value!r} is not like 2026-09-01T10:55:00,60", param, ctx)
-        if parsed[0].tzinfo is not None:
-            self.fail(f"{start!r} has a UTC offset: START is local time at the campus", param, ctx)
-        if not 0 < parsed[1] <= 100_000:
+            self.fail(f"{value!r} is not like 2026-09-01T10:55:00,60 or 2026-09-01T10:55:00,60,2026-09-01T14:00:00")
+        if begins.tzinfo is not None or (ends is not None and ends.tzinfo is not None):
+            self.fail(f"{value!r} has a UTC offset: START and UNTIL are local time at the campus", param, ctx)
+        if not 0 < pace <= 100_000:
             self.fail(f"speed {speed} is not between 0 and 100000", param, ctx)
-        return parsed
+        if ends is not None and ends <= begins:
+            self.fail(f"{until} is not after {start}", param, ctx)
+        return begins, pace, ends
 
 
 class ClusterType(click.ParamType["Address | str"]):
@@ -82,7 +90,7 @@ CLUSTER: Final = ClusterType()
     "--simulated-clock",
     type=SimulatedClockType(),
     help="Run on a simulated clock, on loopback only: local START (not before the data folder's last event) and SPEED, "
-    "as 2030-09-02T10:55:00,60.",
+    "as 2030-09-02T10:55:00,60; from UNTIL on, if given, it keeps the pace of real time.",
 )
 @click.option(
     "--map-size",
@@ -118,7 +126,7 @@ def serve(
     campus_file: Path,
     listen: Address,
     http: Address,
-    simulated_clock: tuple[datetime, float] | None,
+    simulated_clock: SimulatedTime | None,
     map_size: int,
     log_level: str,
     cluster: Address | str | None,
@@ -192,11 +200,15 @@ def _serve_cluster(
         raise click.ClickException(str(error)) from error
 
 
-def _clock(campus: Campus, listen: Address, simulated: tuple[datetime, float] | None) -> Clock:
+def _clock(campus: Campus, listen: Address, simulated: SimulatedTime | None) -> Clock:
     if simulated is None:
         return Clock()
     if not listen.is_loopback:
         raise click.UsageError("--simulated-clock: only on loopback, not with --listen " + str(listen))
-    start, speed = simulated
-    local = start.replace(tzinfo=campus.policy.calendar.zone)
-    return Clock(int(local.timestamp()) * 1_000_000, speed)
+    start, speed, until = simulated
+    zone = campus.policy.calendar.zone
+    return Clock(_us(start, zone), speed, None if until is None else _us(until, zone))
+
+
+def _us(local: datetime, zone: ZoneInfo) -> int:
+    return int(local.replace(tzinfo=zone).timestamp()) * 1_000_000

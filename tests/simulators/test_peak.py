@@ -16,14 +16,14 @@ from simulators.accounts import write_accounts
 from simulators.bad_input import BadInputError
 from simulators.campus import read_campus
 from simulators.campus_files import write_campus
-from simulators.lunch import LUNCH_SECONDS
 from simulators.peak import Running, Settings, peak_connected
 from simulators.population import make_population
+from simulators.scenario import LUNCHES
 from wire.messages import Purchase
 
 CARDS = 300
 REPORT_KEYS = {
-    "seed", "cards", "shape", "speed", "offered", "answered", "approved", "declined_by_code", "retried", "reversed",
+    "seed", "cards", "scenario", "speed", "offered", "answered", "approved", "declined_by_code", "retried", "reversed",
     "lost", "doubled", "imbalance_minor_units", "switch_counts_agree", "latency_ms", "versions",
 }  # fmt: skip
 
@@ -39,7 +39,7 @@ def scene(tmp_path, make_fake_switch, rules):
 
 
 async def run_lunch(files, switch, folder: Path, http: str | None = None):
-    settings = Settings(CARDS, "stress", LUNCH_SECONDS / 0.5, 1, folder)
+    settings = Settings(CARDS, LUNCHES["stress"], LUNCHES["stress"].seconds / 0.5, 1, folder)
     running = Running(switch.address, http, files.campus, files.accounts)
     return await peak_connected(settings, running, Console(quiet=True))
 

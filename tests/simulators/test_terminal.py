@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from simulators.line import Line
-from simulators.lunch import Mishap, Service
+from simulators.plan import Mishap, Service
 from simulators.station import Station
 from simulators.terminal import COPIES_MAX, Ending, Terminal
 from wire.codes import Code, Reason

@@ -14,7 +14,7 @@ from simulators.auditor.requests import Key
 from simulators.auditor.world import Rules
 from simulators.campus import read_campus
 from simulators.line import AnyReply, Line
-from simulators.lunch import Mishap, Service
+from simulators.plan import Mishap, Service
 from simulators.station import Station
 from simulators.terminal import Ending, Terminal
 from wire.messages import Answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 
 import pytest
@@ -47,6 +48,14 @@ def test_by_default_it_is_the_systems_time():
     before_us = time.time_ns() // 1_000
     assert before_us <= clock.now_us() <= time.time_ns() // 1_000
     assert clock.problem(0) is None
+
+
+def test_a_simulated_clock_keeps_real_time_after_its_end(times):
+    clock = pickle.loads(pickle.dumps(Clock(START_US, 60, START_US + 120 * SECOND_US)))
+    times.pass_seconds(2)
+    assert clock.now_us() == START_US + 120 * SECOND_US
+    times.pass_seconds(3)
+    assert clock.now_us() == START_US + 123 * SECOND_US
 
 
 def test_a_simulated_clock_begins_where_it_is_told_and_runs_at_its_speed(times):

@@ -122,6 +122,9 @@ def test_a_simulated_clock_beyond_loopback(tmp_path, campus):
         "2099-09-01T10:55:00,0",
         "2099-09-01T10:55:00,nan",
         "2099-09-01T10:55:00+08:00,60",
+        "2099-09-01T10:55:00,60,soon",
+        "2099-09-01T10:55:00,60,2099-09-01T10:55:00",
+        "2099-09-01T10:55:00,60,2099-09-01T10:56:00+08:00",
     ],
 )
 def test_a_simulated_clock_that_is_none(tmp_path, campus, text):

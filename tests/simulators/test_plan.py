@@ -7,22 +7,16 @@ from statistics import mean, quantiles, stdev
 
 import pytest
 
-from simulators.lunch import (
-    CANTEEN_SHARES,
-    LUNCH_SECONDS,
-    SHAPES,
-    Mishap,
-    Service,
-    plan_lunch,
-)
+from simulators.plan import CANTEEN_SHARES, Mishap, Service, plan_taps
+from simulators.scenario import DAY, LUNCHES
 
 CARDS = 30_000
-MINUTES = LUNCH_SECONDS // 60
+MINUTES = LUNCHES["two-waves"].seconds // 60
 
 
 @pytest.fixture(scope="module")
 def taps():
-    return plan_lunch(CARDS, SHAPES["two-waves"], 1, CANTEEN_SHARES, 20_000, kiosks=True)
+    return plan_taps(CARDS, LUNCHES["two-waves"], 1, CANTEEN_SHARES, 20_000, kiosks=True)
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +26,17 @@ def purchases(taps):
 
 @pytest.mark.parametrize(("shape", "percent"), [("smooth", 1.33), ("two-waves", 2.45), ("stress", 4.0)])
 def test_peak_minute_is_the_published_one(shape, percent):
-    shares = [SHAPES[shape].share(minute) for minute in range(MINUTES)]
+    shares = [LUNCHES[shape].share(minute) for minute in range(MINUTES)]
     assert sum(shares) == pytest.approx(1, abs=1e-3)
     assert 100 * max(shares) == pytest.approx(percent, abs=0.04)
 
 
-@pytest.mark.parametrize("shape", list(SHAPES))
+@pytest.mark.parametrize("shape", list(LUNCHES))
 def test_the_plan_follows_its_shape(shape):
-    taps = plan_lunch(CARDS, SHAPES[shape], 2, CANTEEN_SHARES, 0, kiosks=False)
+    taps = plan_taps(CARDS, LUNCHES[shape], 2, CANTEEN_SHARES, 0, kiosks=False)
     minutes = Counter(int(tap.second // 60) for tap in taps)
     # Poisson: chi-square over about 180 minutes has mean 180 and a standard deviation of 19.
-    expected = [SHAPES[shape].share(minute) * len(taps) for minute in range(MINUTES)]
+    expected = [LUNCHES[shape].share(minute) * len(taps) for minute in range(MINUTES)]
     score = sum((minutes[minute] - e) ** 2 / e for minute, e in enumerate(expected) if e >= 5)
     assert score < 300
 
@@ -69,7 +63,7 @@ def test_amounts(purchases):
 
 @pytest.mark.parametrize(("shape", "per_second"), [("smooth", 8), ("two-waves", 15), ("stress", 24)])
 def test_peak_second_of_a_campus_is_the_published_one(shape, per_second):
-    assert SHAPES[shape].taps_per_second_max(CARDS) == pytest.approx(per_second, abs=0.5)
+    assert LUNCHES[shape].taps_per_second_max(CARDS) == pytest.approx(per_second, abs=0.5)
 
 
 def test_canteens_have_their_shares(purchases):
@@ -98,12 +92,21 @@ def test_in_order_and_within_lunch(taps):
     seconds = [tap.second for tap in taps]
     assert seconds == sorted(seconds)
     assert seconds[0] >= 0
-    assert seconds[-1] < LUNCH_SECONDS + 2
+    assert seconds[-1] < LUNCHES["two-waves"].seconds + 2
 
 
 def test_the_seed_decides():
     def plan(seed):
-        return plan_lunch(500, SHAPES["two-waves"], seed, CANTEEN_SHARES, 20_000, kiosks=True)
+        return plan_taps(500, LUNCHES["two-waves"], seed, CANTEEN_SHARES, 20_000, kiosks=True)
 
     assert plan(3) == plan(3)
     assert plan(3) != plan(4)
+
+
+def test_a_day_has_the_published_hours():
+    taps = plan_taps(CARDS, DAY, 1, CANTEEN_SHARES, 20_000, kiosks=False)
+    hours = Counter(6 + int(tap.second // 3_600) for tap in taps)
+    shares = {hour: 100 * hours[hour] / (3.0 * CARDS) for hour in (7, 11, 12, 13, 17, 18, 22)}
+    published = {7: 15.1, 11: 23.2, 12: 14.3, 13: 0.9, 17: 10.5, 18: 10.7, 22: 1.2}
+    assert shares == pytest.approx(published, abs=0.35)
+    assert len(taps) == pytest.approx(3.0 * CARDS, rel=0.03)

@@ -1,4 +1,4 @@
-"""The lunch as a plan: who taps when, where, for how much, and what goes wrong. It is fixed before anything is sent.
+"""A scenario as a plan: who taps when, where, for how much, and what goes wrong. It is fixed before anything is sent.
 
 The figures are those of published campus data (519,367 records of one college, April 2019) unless marked assumed.
 """
@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
 from enum import Enum, auto
 from random import Random
-from statistics import NormalDist
 
 from msgspec import Struct
 
-LUNCH_SECONDS = 180 * 60
-LUNCH_STARTS = timedelta(hours=10, minutes=20)
-"""After midnight at the campus."""
+from simulators.scenario import Scenario, Stretch
 
-TAPS_PER_CARD = 35_900 / 30_000
 CANTEEN_SHARES = (0.343, 0.266, 0.144, 0.139, 0.108)
 
 AMOUNT_STEP = 50
@@ -40,48 +35,6 @@ REVERSAL_SHARE = 0.0015
 OVER_LIMIT_SHARE = 0.004
 
 
-class Wave(Struct, frozen=True):
-    """People who come normally distributed around `peak_minute` (from the start of lunch); `weight` of all taps."""
-
-    weight: float
-    peak_minute: float
-    deviation_minutes: float
-
-
-class Shape(Struct, frozen=True):
-    """How taps spread over lunch: waves, and the rest flat."""
-
-    waves: tuple[Wave, ...]
-
-    @property
-    def flat(self) -> float:
-        """Share of the taps that come evenly."""
-        return 1 - sum(wave.weight for wave in self.waves)
-
-    def share(self, minute: int) -> float:
-        """Share of the lunch's taps that is expected in this minute."""
-        waves = (
-            wave.weight * (curve.cdf(minute + 1) - curve.cdf(minute)) / (curve.cdf(_MINUTES) - curve.cdf(0))
-            for wave in self.waves
-            for curve in (NormalDist(wave.peak_minute, wave.deviation_minutes),)
-        )
-        return sum(waves) + self.flat / _MINUTES
-
-    def taps_per_second_max(self, cards: int) -> float:
-        """In the peak minute of an uncompressed lunch."""
-        return max(map(self.share, range(_MINUTES))) * cards * TAPS_PER_CARD / 60
-
-
-_MINUTES = LUNCH_SECONDS // 60
-
-SHAPES = {
-    "smooth": Shape((Wave(1.0, 90, 30),)),
-    "two-waves": Shape((Wave(0.54, 75, 9), Wave(0.36, 110, 9))),
-    "stress": Shape((Wave(1.0, 90, 10),)),
-}
-"""Peak minute 1.33, 2.45 and 4.0 % of the lunch."""
-
-
 class Service(Enum):
     """What a card is tapped for."""
 
@@ -101,7 +54,7 @@ class Tap(Struct, frozen=True, gc=False):
     """One planned tap."""
 
     second: float
-    """Of the lunch, not compressed; from 0 to LUNCH_SECONDS."""
+    """From the start of the scenario, not compressed."""
 
     card: int
     """Index into the population."""
@@ -114,14 +67,14 @@ class Tap(Struct, frozen=True, gc=False):
     mishap: Mishap
 
 
-def plan_lunch(
-    cards: int, shape: Shape, seed: int, place_weights: Sequence[float], purchase_max: int, *, kiosks: bool
+def plan_taps(
+    cards: int, scenario: Scenario, seed: int, place_weights: Sequence[float], purchase_max: int, *, kiosks: bool
 ) -> list[Tap]:
-    """Every tap of the lunch in order of time. `purchase_max` in minor units, 0: none; then nobody exceeds it."""
+    """Every tap of the scenario in order of time. `purchase_max` in minor units, 0: none; then nobody exceeds it."""
     random = Random(f"lunch {seed}")
-    planner = _Planner(random, cards, shape, place_weights, purchase_max)
+    planner = _Planner(random, cards, scenario, place_weights, purchase_max)
     taps: list[Tap] = []
-    expected = round(cards * TAPS_PER_CARD)
+    expected = round(cards * scenario.taps_per_card)
     while len(taps) < expected:
         tap = planner.purchase(planner.second(), random.randrange(cards))
         taps.append(tap)
@@ -135,24 +88,24 @@ def plan_lunch(
 
 class _Planner:
     def __init__(
-        self, random: Random, cards: int, shape: Shape, place_weights: Sequence[float], purchase_max: int
+        self, random: Random, cards: int, scenario: Scenario, place_weights: Sequence[float], purchase_max: int
     ) -> None:
         self._random = random
         self._cards = cards
-        self._waves: list[Wave | None] = [*shape.waves, None]
-        self._wave_weights = [*(wave.weight for wave in shape.waves), shape.flat]
+        self._scenario = scenario
+        self._weights = [part.weight for part in scenario.parts]
         self._places = range(len(place_weights))
         self._place_weights = place_weights
         self._purchase_max = purchase_max
 
     def second(self) -> float:
         """When a tap comes. Independent draws from one density make the seconds within a minute Poisson."""
-        (wave,) = self._random.choices(self._waves, self._wave_weights)
-        if wave is None:
-            return self._random.random() * LUNCH_SECONDS
+        (part,) = self._random.choices(self._scenario.parts, self._weights)
+        if isinstance(part, Stretch):
+            return self._random.uniform(part.from_minute * 60, part.to_minute * 60)
         while True:
-            second = self._random.gauss(wave.peak_minute, wave.deviation_minutes) * 60
-            if 0 <= second < LUNCH_SECONDS:
+            second = self._random.gauss(part.peak_minute, part.deviation_minutes) * 60
+            if 0 <= second < self._scenario.seconds:
                 return second
 
     def purchase(self, second: float, card: int) -> Tap:
