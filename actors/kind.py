@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from actors.calendar import Moment
+from actors.effect import Effect
 from actors.ledger import LedgerAccount
 from actors.policy import Policy
 from actors.totals import Counted
@@ -69,6 +70,9 @@ class Kind(NamedTuple):
 
     holdings: Callable[[Sequence[Any]], int]
     """(states) → how many minor units they hold together."""
+
+    effect: Mapping[type, Callable[[Any], Effect | None]]
+    """(event) → what the world outside should learn of it, or None; an event that is not here has no effect."""
 
     book: Callable[[Iterable[Any], int], tuple[list[Counted], Iterable[tuple[LedgerAccount, int]]]]
     """(successive events, position of the first) → (what counts in totals, (ledger account, change) that sum to zero).

@@ -9,7 +9,7 @@ from actors.account.booking import book, holdings
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.state import Account, new_account
-from actors.account.tables import ANSWER, APPLY, DECIDE, ORIGINAL_OF, SERVICE
+from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
 
 ACCOUNT: Final = Kind(
@@ -26,5 +26,6 @@ ACCOUNT: Final = Kind(
     events_wanted=events_wanted,
     inquire=inquire,
     holdings=holdings,
+    effect=EFFECT,
     book=book,
 )

@@ -11,6 +11,7 @@ from actors.account.events import Event
 from actors.account.postings import Booking
 from actors.account.state import Account
 from actors.calendar import Moment
+from actors.effect import Effect
 from actors.policy import Policy, Service
 from wire.codes import APPROVED, NO_REASON, Code
 from wire.messages import Answer
@@ -30,6 +31,9 @@ class EventRow(NamedTuple):
 
     book: Callable[[Any], Booking] | None = None
     """(event) → where its money went; None if it moved none."""
+
+    effect: Callable[[Any], Effect | None] = lambda _event: None
+    """(event) → what the world outside should learn of it, or None."""
 
     settles_original: bool = False
     """Whether the original that it names came to this event too."""

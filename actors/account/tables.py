@@ -12,6 +12,7 @@ from actors.account.postings import Booking
 from actors.account.service import Decide, EventRow
 from actors.account.services import SERVICES
 from actors.account.state import Account
+from actors.effect import Effect
 from actors.policy import Service
 from wire.messages import Answer, BalanceInquiry, MiniStatement
 
@@ -31,6 +32,9 @@ BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
     **{event: row.book for event, row in EVENTS.items() if row.book is not None},
 }
 """An event that is not here moved nothing."""
+
+EFFECT: Final[dict[type, Callable[[Any], Effect | None]]] = {event: row.effect for event, row in EVENTS.items()}
+"""An event that is not here has none."""
 
 SERVICE: Final[dict[type, str]] = {
     **{kind: service.service.value for service in SERVICES for kind in (service.request, *service.events)},

@@ -23,6 +23,7 @@ from actors.account.purses import MAIN, Amounts, change
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved, unchanged
 from actors.account.state import Account
 from actors.calendar import Moment
+from actors.effect import Effect, EffectName
 from actors.policy import Policy, Service
 from wire.codes import APPROVED, NO_REASON, Code, Reason
 from wire.messages import Answer, Reversal
@@ -108,6 +109,12 @@ def _answer_tombstoned(event: Tombstoned) -> Answer:
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
 
 
+def _effect(event: Reversed) -> Effect | None:
+    if not event.shortfall:
+        return None
+    return Effect(EffectName.SUSPICIOUS, {"reason": "top-up-was-spent", "shortfall": event.shortfall})
+
+
 def _book(event: Reversed) -> Booking:
     """It counts on its own day, as the reversal of what it reversed."""
     totals = (event.business_day, event.merchant, event.terminal, f"reversal-of-{event.service}", event.period)
@@ -125,7 +132,9 @@ REVERSAL: Final = ServiceRow(
     content=("original_terminal", "original_stan", "amount"),
     decide=_decide,
     events={
-        Reversed: EventRow(_apply_reversed, approved, lambda event: sum(event.returned), _book, settles_original=True),
+        Reversed: EventRow(
+            _apply_reversed, approved, lambda event: sum(event.returned), _book, _effect, settles_original=True
+        ),
         Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
         ReversalDeclined: DECLINED,
     },

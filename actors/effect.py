@@ -1,0 +1,21 @@
+"""Effects: what the world outside the switch should learn of an event. They are read from the journal by followers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class EffectName(StrEnum):
+    """What an effect is about: followers choose by it. A closed set."""
+
+    SUSPICIOUS = "suspicious"
+    """Money that could not be posted cleanly, and stands in suspense until somebody explains it."""
+
+
+class Effect(NamedTuple):
+    """`details`: names and values for a reader; amounts are minor units."""
+
+    name: EffectName
+    details: Mapping[str, str | int]
