@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from actors.account.card import PersonClass
 from actors.calendar import Calendar
 
 
@@ -35,12 +36,17 @@ SPENDING_ORDER: Final = (1, 2, 0)
 
 
 class Limits(Struct, frozen=True):
-    """Amounts in minor units; 0 means no limit."""
+    """Amounts in minor units, and counts of purchases; 0 means no limit. Day and period are those of purchases."""
 
     purchase_max: int
     day_max: int
     top_up_max: int
     balance_max: int
+    period_max: int = 0
+    day_count_max: int = 0
+    period_count_max: int = 0
+    balance_min: int = 0
+    """What purchases leave in the main purse: a deposit."""
 
 
 class Terminal(Struct, frozen=True):
@@ -61,3 +67,6 @@ class Policy(Struct, frozen=True):
     calendar: Calendar
     spending_order: tuple[int, ...] = SPENDING_ORDER
     """Every purse, by its place in `Purse`."""
+
+    class_limits: dict[PersonClass, Limits] = {}
+    """Of the classes that have other limits than `limits`."""

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from simulators.bad_input import BadInputError
 from simulators.money import parse_yuan
@@ -35,16 +36,23 @@ SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
 PURSES = ("main", "subsidy", "family")
 """In the order in which the switch lists balances."""
 
+PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor")
+
 T = TypeVar("T")
 
 
 class Limits(Struct, frozen=True):
-    """In minor units; 0 means no limit."""
+    """In minor units, and counts of purchases; 0 means no limit."""
 
     purchase_max: int = 0
     day_max: int = 0
     top_up_max: int = 0
     balance_max: int = 0
+    period_max: int = 0
+    day_count_max: int = 0
+    period_count_max: int = 0
+    balance_min: int = 0
+    """What purchases leave in the main purse."""
 
 
 class Terminal(Struct, frozen=True):
@@ -79,6 +87,8 @@ class Campus(Struct, frozen=True):
 
     terminals: dict[int, Terminal]
     keys: dict[str, StationKey]
+    class_limits: dict[str, Limits] = {}
+    """Of the classes of people that have other limits."""
 
     def business_day(self, moment: datetime) -> int:
         """The business day at `moment` (which has a time zone), as a number such as 20260901."""
@@ -93,11 +103,20 @@ class _CampusSection(Struct):
     business_day_starts: str = "00:00"
 
 
-class _LimitsSection(Struct):
+class _LimitsSection(Struct, rename={"service_staff": "service-staff"}):
     purchase_max: str = "0.00"
     day_max: str = "0.00"
     top_up_max: str = "0.00"
     balance_max: str = "0.00"
+    period_max: str = "0.00"
+    day_count_max: int = 0
+    period_count_max: int = 0
+    balance_min: str = "0.00"
+    student: dict[str, str | int] = {}
+    staff: dict[str, str | int] = {}
+    administrator: dict[str, str | int] = {}
+    service_staff: dict[str, str | int] = {}
+    visitor: dict[str, str | int] = {}
 
 
 class _PursesSection(Struct, frozen=True):
@@ -144,8 +163,9 @@ def read_campus(path: Path) -> Campus:
         for number in _numbers(path, run.numbers):
             terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours)
     zone, day_starts = _calendar(path, file.campus)
-    limits, order = _limits(path, file.limits), _spending_order(path, file.purses)
-    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys)
+    limits, class_limits = _limits(path, file.limits)
+    order = _spending_order(path, file.purses)
+    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits)
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -170,14 +190,26 @@ def _calendar(path: Path, section: _CampusSection) -> tuple[ZoneInfo, time]:
         raise BadInputError(f"{path}: campus.business_day_starts: {error}; write it like 04:00") from error
 
 
-def _limits(path: Path, section: _LimitsSection) -> Limits:
-    amounts: dict[str, int] = {}
-    for name, text in msgspec.structs.asdict(section).items():
+def _limits(path: Path, section: _LimitsSection) -> tuple[Limits, dict[str, Limits]]:
+    values = msgspec.to_builtins(section)
+    by_class = {name: values.pop(name) for name in PERSON_CLASSES}
+    everybody = _changed_limits(f"{path}: limits", Limits(), values)
+    return everybody, {
+        name: _changed_limits(f"{path}: limits.{name}", everybody, changes)
+        for name, changes in by_class.items()
+        if changes
+    }
+
+
+def _changed_limits(place: str, limits: Limits, values: dict[str, str | int]) -> Limits:
+    for name, value in values.items():
+        if name not in Limits.__struct_fields__:
+            raise BadInputError(f"{place}.{name}: there is no such limit")
         try:
-            amounts[name] = parse_yuan(text)
+            limits = replace(limits, **{name: parse_yuan(value) if isinstance(value, str) else value})
         except ValueError as error:
-            raise BadInputError(f"{path}: limits.{name}: {error}") from error
-    return Limits(**amounts)
+            raise BadInputError(f"{place}.{name}: {error}") from error
+    return limits
 
 
 def _spending_order(path: Path, section: _PursesSection) -> tuple[int, ...]:

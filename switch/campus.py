@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from actors.account.card import PersonClass
 from actors.calendar import Calendar, MealPeriod
 from actors.policy import SPENDING_ORDER, Limits, Policy, Purse, Service, Terminal
 from wire.channel import RECORD_BYTES_MAX
@@ -41,6 +43,7 @@ SERVICES_BY_KIND = {
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class ConfigurationError(Exception):
@@ -93,11 +96,31 @@ class _General(Struct, frozen=True, forbid_unknown_fields=True):
     business_day_starts: str = "00:00"
 
 
-class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
+class _ClassLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    purchase_max: str | None = None
+    day_max: str | None = None
+    top_up_max: str | None = None
+    balance_max: str | None = None
+    period_max: str | None = None
+    day_count_max: Count | None = None
+    period_count_max: Count | None = None
+    balance_min: str | None = None
+
+
+class _Limits(Struct, frozen=True, forbid_unknown_fields=True, rename={"service_staff": "service-staff"}):
     purchase_max: str
     day_max: str
     top_up_max: str
     balance_max: str
+    period_max: str = "0.00"
+    day_count_max: Count = 0
+    period_count_max: Count = 0
+    balance_min: str = "0.00"
+    student: _ClassLimits | None = None
+    staff: _ClassLimits | None = None
+    administrator: _ClassLimits | None = None
+    service_staff: _ClassLimits | None = None
+    visitor: _ClassLimits | None = None
 
 
 _PURSES = tuple(purse.value for purse in Purse)
@@ -216,7 +239,8 @@ class _Check:
         calendar = self._calendar()
         merchants = self._merchants()
         terminals, stations = self._terminals(merchants, self._stations())
-        policy = Policy(self._limits(), terminals, calendar, self._spending_order())
+        limits, class_limits = self._limits()
+        policy = Policy(limits, terminals, calendar, self._spending_order(), class_limits=class_limits)
         return Campus(file.campus.name, policy, stations, merchants, file.sessions)
 
     def _note(self, key: str, explanation: str) -> None:
@@ -233,14 +257,29 @@ class _Check:
         if value not in known:
             self._note(key, f"{value!r} is not declared; expected one of those in [[{section}]]")
 
-    def _limits(self) -> Limits:
-        limits = self.file.limits
-        return Limits(
-            purchase_max=self._amount("limits.purchase_max", limits.purchase_max),
-            day_max=self._amount("limits.day_max", limits.day_max),
-            top_up_max=self._amount("limits.top_up_max", limits.top_up_max),
-            balance_max=self._amount("limits.balance_max", limits.balance_max),
+    def _limits(self) -> tuple[Limits, dict[PersonClass, Limits]]:
+        """Those of everybody, and those of each class that has values of its own."""
+        everybody = self._changed_limits("limits", Limits(0, 0, 0, 0), self.file.limits)
+        changes = {person: getattr(self.file.limits, person.name.lower()) for person in PersonClass}
+        return everybody, {
+            person: self._changed_limits(f"limits.{person}", everybody, section)
+            for person, section in changes.items()
+            if section is not None
+        }
+
+    def _changed_limits(self, key: str, limits: Limits, section: _Limits | _ClassLimits) -> Limits:
+        given = {name: value for name in Limits.__struct_fields__ if (value := getattr(section, name)) is not None}
+        limits = replace(
+            limits,
+            **{
+                name: self._amount(f"{key}.{name}", value) if isinstance(value, str) else value
+                for name, value in given.items()
+            },
         )
+        own_balances = "balance_max" in given or "balance_min" in given
+        if own_balances and limits.balance_max and limits.balance_min >= limits.balance_max:
+            self._note(f"{key}.balance_min", "expected less than balance_max, or nobody could spend anything")
+        return limits
 
     def _spending_order(self) -> tuple[int, ...]:
         order = self.file.purses.spending_order

@@ -23,6 +23,7 @@ class Code(IntEnum):
     OVER_AMOUNT_LIMIT = 61
     RESTRICTED_CARD = 62
     SECURITY = 63
+    OVER_COUNT_LIMIT = 65
     TOO_LATE = 68
     TRY_AGAIN = 91
     DUPLICATE = 94
@@ -50,10 +51,13 @@ class Reason(StrEnum):
     CARD_FROZEN = "card-frozen"
     CARD_REPLACED = "card-replaced"
     ACCOUNT_CLOSED = "account-closed"
-    # 51, 61
+    # 51, 61, 65
     FUNDS = "funds"
     PURCHASE_LIMIT = "purchase-limit"
     DAY_LIMIT = "day-limit"
+    PERIOD_LIMIT = "period-limit"
+    DAY_COUNT_LIMIT = "day-count-limit"
+    PERIOD_COUNT_LIMIT = "period-count-limit"
     TOP_UP_LIMIT = "top-up-limit"
     BALANCE_LIMIT = "balance-limit"
     # 58, 63

@@ -18,6 +18,8 @@ class CardState(StrEnum):
 class PersonClass(StrEnum):
     """The classes of people who hold an account."""
 
+    __hash__ = str.__hash__  # an enumeration's own hash is Python code, and a class may be looked up for every purchase
+
     STUDENT = "student"
     STAFF = "staff"
     ADMINISTRATOR = "administrator"

@@ -27,8 +27,8 @@ class Opened(Struct, array_like=True, tag=1, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-class Purchased(Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """Goods were paid for."""
+class Purchased(Struct, array_like=True, tag=21, frozen=True, gc=False):
+    """Goods were paid for. It counts in the purchases of its business day and meal period."""
 
     account: str
     time_us: int
@@ -43,6 +43,10 @@ class Purchased(Struct, array_like=True, tag=2, frozen=True, gc=False):
     paid: tuple[int, ...]
     balances: tuple[int, ...]
     authorization: int
+
+
+class PurchasedUncounted(Purchased, array_like=True, tag=2, frozen=True, gc=False):
+    """Goods were paid for, before purchases were counted: only its amount counts, in its business day."""
 
 
 class PurchaseDeclined(Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -128,6 +132,12 @@ class Reversed(Struct, array_like=True, tag=6, frozen=True, gc=False):
     authorization: int
 
 
+class PurchaseReversed(Reversed, array_like=True, tag=24, frozen=True, gc=False):
+    """A purchase was undone that counts in its business day and in its meal period, `original_period`."""
+
+    original_period: int
+
+
 class Tombstoned(Struct, array_like=True, tag=7, frozen=True, gc=False):
     """A reversal was accepted that found nothing to undo: its original is unknown, was refused, or is reversed already.
 
@@ -167,10 +177,20 @@ class ReversalDeclined(Struct, array_like=True, tag=8, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-Reversal = Reversed | Tombstoned
+Reversal = Reversed | PurchaseReversed | Tombstoned
 """Events that settle their original as well as themselves."""
 
-Decided = Purchased | PurchaseDeclined | ToppedUp | TopUpDeclined | Reversed | Tombstoned | ReversalDeclined
+Decided = (
+    Purchased
+    | PurchasedUncounted
+    | PurchaseDeclined
+    | ToppedUp
+    | TopUpDeclined
+    | Reversed
+    | PurchaseReversed
+    | Tombstoned
+    | ReversalDeclined
+)
 """Events that answer a terminal's request."""
 
 Event = Opened | Decided

@@ -22,14 +22,18 @@ def opening_purses(main: int, subsidy: int, family: int) -> Amounts:
     return (main, subsidy) if subsidy else (main,)
 
 
-def draw(purses: Amounts, amount: int, spending_order: Iterable[int]) -> Amounts:
-    """What each purse gives towards `amount`, which they hold together. `spending_order` names every purse."""
+def draw(purses: Amounts, amount: int, spending_order: Iterable[int], balance_min: int = 0) -> Amounts:
+    """What each purse gives towards `amount`, which they hold together above the `balance_min` of the main one.
+
+    `spending_order` names every purse.
+    """
     if len(purses) == 1:
         return (amount,)
     drawn = [0] * len(purses)
     for purse in spending_order:
         if purse < len(purses):
-            drawn[purse] = min(amount, purses[purse])
+            held = purses[purse] if purse != MAIN else max(0, purses[MAIN] - balance_min)
+            drawn[purse] = min(amount, held)
             amount -= drawn[purse]
     assert amount == 0, "they hold it, and every purse was asked"
     return tuple(drawn)

@@ -28,6 +28,14 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     """The business day that `spent` is of."""
 
     spent: int
+    purchases: int = 0
+    """How many of that day count, reversed ones not."""
+
+    spending_period: int = 0
+    """The meal period of that day that `period_spent` and `period_purchases` are of."""
+
+    period_spent: int = 0
+    period_purchases: int = 0
 
 
 def new_account(number: str) -> Account:

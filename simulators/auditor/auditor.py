@@ -41,6 +41,11 @@ class Auditor:
         self.findings: list[Finding] = []
         """The first FINDINGS_KEPT of them; `faults` counts all."""
 
+    def change_rules(self, rules: Rules) -> None:
+        """From now on these hold: another meal period, say."""
+        for history in self._histories.values():
+            history.rules = rules
+
     def record_sent(self, request: AccountRequest) -> None:
         """A copy of `request` was handed to the network: call this before any reply to it can come."""
         self._histories[request.account].sent(request)

@@ -24,11 +24,11 @@ from wire.messages import AccountReply, AccountRequest, Purchase, Reversal, Stat
 class AccountHistory:
     """One account's. `effects` are the acknowledged changes of its balance, in minor units, oldest first."""
 
-    __slots__ = ("_card", "_open", "_rules", "effects", "worlds")
+    __slots__ = ("_card", "_open", "effects", "rules", "worlds")
 
     def __init__(self, card: Card, rules: Rules) -> None:
         self._card = card
-        self._rules = rules
+        self.rules = rules
         self._open: Counter[AccountRequest] = Counter()
         self.worlds = [first_world(card)]
         self.effects: dict[Key, int] = {}
@@ -53,7 +53,7 @@ class AccountHistory:
         explained = _distinct(
             after
             for world in possible
-            for after, outcome in outcomes(world, request, self._rules)
+            for after, outcome in outcomes(world, request, self.rules)
             if _agrees(outcome, reply)
         )
         finding = None
@@ -92,7 +92,7 @@ class AccountHistory:
             for world in reached:  # it grows while it is walked
                 for request in others:
                     if key_of(request) not in world.decided:
-                        after_each = outcomes(world, request, self._rules)
+                        after_each = outcomes(world, request, self.rules)
                         reached.extend(after for after, _ in after_each if after not in reached)
         return reached
 
@@ -142,7 +142,7 @@ class AccountHistory:
             finding = self._money_fault(terminal, stan, before, possible)
             if finding is not None:
                 return finding
-        expected = [outcome for world in possible for _, outcome in outcomes(world, request, self._rules)]
+        expected = [outcome for world in possible for _, outcome in outcomes(world, request, self.rules)]
         code = Code.APPROVED if isinstance(reply, Statement) else reply.code
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
         texts = sorted({_describe(outcome.code, outcome.reason, outcome.balances or ()) for outcome in expected})

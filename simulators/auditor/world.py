@@ -32,6 +32,12 @@ class Rules(Struct, frozen=True):
     whole_day: bool = True
     """Whether everything spent on that business day was seen, and no other day is touched."""
 
+    class_limits: Mapping[str, Limits] = {}
+    """Of the classes of people that have other limits."""
+
+    period: int | None = None
+    """The meal period, if it is known that everything falls into it from here on; None: any."""
+
 
 class Outcome(NamedTuple):
     """An answer as the model expects it. `balances` None: any will do."""
@@ -53,6 +59,8 @@ class Decision(NamedTuple):
     request: AccountRequest | None
     outcome: Outcome | None
     is_reversed: bool = False
+    period: int | None = None
+    """The meal period in which it was decided, if that is known."""
 
 
 class World(Struct, frozen=True):
@@ -74,9 +82,15 @@ def first_world(card: Card) -> World:
     return World(card, card.purses, 0, {})
 
 
-def decide(world: World, request: AccountRequest, outcome: Outcome, **changes: Any) -> tuple[World, Outcome]:
+def decide(
+    world: World, request: AccountRequest, outcome: Outcome, period: int | None = None, **changes: Any
+) -> tuple[World, Outcome]:
     """The world in which `request` had this outcome; its purses change as the outcome says, other fields as given."""
-    decided = {**world.decided, key_of(request): Decision(request, outcome), **changes.pop("decided", {})}
+    decided = {
+        **world.decided,
+        key_of(request): Decision(request, outcome, period=period),
+        **changes.pop("decided", {}),
+    }
     return replace(world, purses=added(world.purses, outcome.change), decided=decided, **changes), outcome
 
 

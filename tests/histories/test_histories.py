@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from actors.account.card import CardState as SwitchCardState
 from actors.account.card import PersonClass
@@ -39,24 +40,35 @@ EXAMPLES, STEPS = 100, 250
 
 TILL, OTHER_TILL, TOP_UP_MACHINE = 1001, 1002, 2001
 KINDS = {TILL: "canteen", OTHER_TILL: "canteen", TOP_UP_MACHINE: "top-up"}
-ACTIVE, FROZEN = "20260001", "20260002"
+ACTIVE, FROZEN, STAFF = "20260001", "20260002", "30000001"
 PURSES = (5_000, 700, 300)
-LIMITS = {"purchase_max": 2_000, "day_max": 9_000, "top_up_max": 10_000, "balance_max": 20_000}
+LIMITS = {
+    "purchase_max": 2_000, "day_max": 5_000, "top_up_max": 10_000, "balance_max": 20_000, "period_max": 4_000,
+    "day_count_max": 7, "period_count_max": 4, "balance_min": 150,
+}  # fmt: skip
+STAFF_LIMITS = {**LIMITS, "purchase_max": 1_000, "day_max": 2_500, "top_up_max": 0, "period_max": 0, "day_count_max": 3}
 NOON_US = 1_788_235_200_000_000
 TODAY = 20260901
-CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)),))
+HOUR_US = 3_600_000_000
+PERIODS = 3
+"""Lunch, dinner, and what is after them."""
+
+CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)), MealPeriod("dinner", time(16))))
 POLICY = Policy(
     SwitchLimits(**LIMITS),
     {number: SwitchTerminal(number, 1, SERVICES_BY_KIND[kind], None) for number, kind in KINDS.items()},
     CALENDAR,
+    class_limits={PersonClass.STAFF: SwitchLimits(**STAFF_LIMITS)},
 )
 RULES = Rules(
     Limits(**LIMITS),
     (1, 2, 0),
     {number: Terminal(number, "s", 1, SIMULATED_SERVICES[kind]) for number, kind in KINDS.items()},
     TODAY,
+    class_limits={"staff": Limits(**STAFF_LIMITS)},
+    period=0,
 )
-ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, FROZEN])
+ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN])
 TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, TOP_UP_MACHINE])
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
@@ -67,7 +79,7 @@ def card_of(account: str) -> str:
 
 
 class Histories(RuleBasedStateMachine):
-    """One shard with two accounts, and everything that was ever asked of it."""
+    """One shard with three accounts, and everything that was ever asked of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,6 +88,7 @@ class Histories(RuleBasedStateMachine):
         openings = [
             Opening(ACTIVE, card_of(ACTIVE), SwitchCardState.ACTIVE, 20991231, PersonClass.STUDENT, PURSES),
             Opening(FROZEN, card_of(FROZEN), SwitchCardState.FROZEN, 20991231, PersonClass.STUDENT, PURSES),
+            Opening(STAFF, card_of(STAFF), SwitchCardState.ACTIVE, 20991231, PersonClass.STAFF, PURSES),
         ]
         open_accounts(self.shard, openings, CALENDAR.moment(NOON_US - 1))
         expires = date(2099, 12, 31)
@@ -83,11 +96,13 @@ class Histories(RuleBasedStateMachine):
             [
                 Card(ACTIVE, card_of(ACTIVE), CardState.ACTIVE, expires, "student", PURSES),
                 Card(FROZEN, card_of(FROZEN), CardState.FROZEN, expires, "student", PURSES),
+                Card(STAFF, card_of(STAFF), CardState.ACTIVE, expires, "staff", PURSES),
             ],
             RULES,
         )
         self.stans = count(1)
         self.asked: list[Any] = []
+        self.period = 0
 
     @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, card=st.booleans())
     def purchase(self, account: str, terminal: int, amount: int, card: bool) -> None:  # noqa: FBT001 - drawn
@@ -125,6 +140,12 @@ class Histories(RuleBasedStateMachine):
     def copy(self, data: st.DataObject) -> None:
         self.ask(data.draw(st.sampled_from(self.asked)))
 
+    @precondition(lambda self: self.period < PERIODS - 1 and len(self.asked) > 60 * (self.period + 1))
+    @rule()
+    def next_meal_period(self) -> None:
+        self.period += 1
+        self.auditor.change_rules(replace(RULES, period=self.period))
+
     @rule()
     def restart(self) -> None:
         verify(self.store, ACCOUNT)
@@ -138,7 +159,9 @@ class Histories(RuleBasedStateMachine):
     def ask(self, request: Any) -> None:
         """One turn with one request, whose answer the auditor judges."""
         self.auditor.record_sent(request)
-        turn = self.shard.decide([request], CALENDAR.moment(NOON_US), POLICY)
+        moment = CALENDAR.moment(NOON_US + self.period * 2 * HOUR_US)
+        assert moment.period == self.period
+        turn = self.shard.decide([request], moment, POLICY)
         self.shard.commit(turn)
         self.shard.adopt(turn)
         self.auditor.judge(request, reply_decoder.decode_message(turn.answers[0]))

@@ -9,7 +9,7 @@ import pytest
 
 from simulators.accounts import CardState, read_accounts
 from simulators.bad_input import BadInputError
-from simulators.campus import read_campus
+from simulators.campus import Limits, read_campus
 
 CAMPUS = """
 [campus]
@@ -56,6 +56,21 @@ def test_campus(campus_path):
     assert (campus.limits.purchase_max, campus.limits.day_max, campus.limits.balance_max) == (20_000, 0, 500_050)
     assert campus.keys["north"].number == 2
     assert campus.keys["south"].key == b"\x77" * 32
+
+
+def test_limits_of_a_class_of_people(campus_path):
+    own = '[limits.service-staff]\nday_max = "70.00"\nday_count_max = 3\n[[merchants]]\nnumber = 1\n'
+    campus_path.write_text(CAMPUS.replace("[[merchants]]\nnumber = 1\n", own))
+    campus = read_campus(campus_path)
+    assert campus.limits == Limits(20_000, 0, 100_000, 500_050)
+    assert campus.class_limits == {"service-staff": Limits(20_000, 7_000, 100_000, 500_050, 0, 3)}
+
+
+@pytest.mark.parametrize("line", ['day_max = "much"', "dya_max = 3"])
+def test_mistakes_in_the_limits_of_a_class_are_named(campus_path, line):
+    campus_path.write_text(CAMPUS.replace("[[merchants]]", f"[limits.visitor]\n{line}\n[[merchants]]", 1))
+    with pytest.raises(BadInputError, match=rf"limits\.visitor\.{line[:7]}"):
+        read_campus(campus_path)
 
 
 def test_business_day(campus_path):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.account.card import PersonClass
 from actors.policy import Limits, Service
 from switch.campus import (
     AMOUNT_MINOR_MAX,
@@ -46,6 +47,7 @@ def test_the_example_is_a_campus(campus_file):
     campus = read_campus(campus_file)
     assert campus.name == "Example University"
     assert campus.policy.limits == Limits(20_000, 50_000, 100_000, 500_000)
+    assert campus.policy.class_limits == {PersonClass.VISITOR: Limits(20_000, 15_000, 100_000, 500_000)}
     assert campus.policy.calendar.zone.key == "Asia/Shanghai"
     assert campus.policy.calendar.cut_over == time(0, 0)
     assert [period.until for period in campus.policy.calendar.periods] == [
@@ -78,6 +80,23 @@ def test_sessions_are_optional_and_each_key_of_them(campus_file):
     assert read_campus(campus_file).sessions == SessionLimits(in_flight_max=7)
 
 
+def test_every_limit_can_be_set_for_everybody_and_for_a_class(campus_file):
+    everybody = 'period_max = "60.00"\nday_count_max = 9\nperiod_count_max = 3\nbalance_min = "20.00"\n'
+    service_staff = '[limits.service-staff]\npurchase_max = "0"\nday_count_max = 0\nbalance_min = "1.00"\n'
+    before, _, rest = EXAMPLE.partition("# Optional, with their defaults: no limit")
+    campus_file.write_text(before + everybody + service_staff + rest[rest.index("\n[purses]") :])
+    policy = read_campus(campus_file).policy
+    assert policy.limits == Limits(20_000, 50_000, 100_000, 500_000, 6_000, 9, 3, 2_000)
+    assert policy.class_limits == {PersonClass.SERVICE_STAFF: Limits(0, 50_000, 100_000, 500_000, 6_000, 0, 3, 100)}
+
+
+def test_a_campus_without_the_later_limits_has_none(campus_file):
+    before, _, rest = EXAMPLE.partition("# Optional, with their defaults: no limit")
+    campus_file.write_text(before + rest[rest.index("\n[purses]") :])
+    policy = read_campus(campus_file).policy
+    assert (policy.limits, policy.class_limits) == (Limits(20_000, 50_000, 100_000, 500_000), {})
+
+
 def test_a_byte_order_mark_is_no_mistake(campus_file):
     campus_file.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.encode())
     assert read_campus(campus_file).name == "Example University"
@@ -102,6 +121,11 @@ def test_what_a_kind_of_terminal_may_ask_for():
         ('time_zone = "Asia/Shanghai"', "", "campus.time_zone", "missing"),
         ("[limits]", "[limit]", "limit", "unknown"),
         ('"200.00"', "200.00", "limits.purchase_max", "expected `str`"),
+        ("day_count_max = 0", "day_count_max = -1", "limits.day_count_max", "expected `int` >= 0"),
+        ("period_count_max = 0", 'period_count_max = "3"', "limits.period_count_max", "expected `int`"),
+        ("[limits.visitor]", "[limits.visitors]", "limits.visitors", "unknown"),
+        ("[limits.visitor]", "[limits.service_staff]", "limits.service_staff", "unknown"),
+        ('day_max = "150.00"', 'dya_max = "200.00"', "limits.visitor.dya_max", "unknown"),
         ("in_flight_max = 256", "in_flight_max = 0", "sessions.in_flight_max", "expected `int` >= 1"),
         (
             "record_bytes_max = 65535",
@@ -129,6 +153,10 @@ def test_a_mistake_of_shape_names_its_key_and_what_was_expected(campus_file, old
         ('"00:00"', '"4:00"', "campus.business_day_starts", "expected HH:MM"),
         ('"200.00"', '"200.001"', "limits.purchase_max", "at most two decimals"),
         ('"500.00"', '"-1.00"', "limits.day_max", "expected 0.00 or more"),
+        ('period_max = "0.00"', 'period_max = "6,00"', "limits.period_max", "at most two decimals"),
+        ('day_max = "150.00"', 'day_max = "-2"', "limits.visitor.day_max", "expected 0.00 or more"),
+        ('balance_min = "0.00"', 'balance_min = "5000.00"', "limits.balance_min", "expected less than balance_max"),
+        ('day_max = "150.00"', 'balance_min = "5000.00"', "limits.visitor.balance_min", "less than balance_max"),
         ('"1000.00"', '"1000000.01"', "limits.top_up_max", "expected at most 1000000.00"),
         ('"5000.00"', '"５000"', "limits.balance_max", "at most two decimals"),  # noqa: RUF001 - a full-width digit
         (

@@ -7,7 +7,8 @@ from typing import Final
 from actors.account.checks.refusal import Refusal
 from actors.account.purses import MAIN
 from actors.account.state import Account
-from actors.policy import Limits
+from actors.calendar import Moment
+from actors.policy import Limits, Policy
 from wire.codes import Code, Reason
 
 AMOUNT_MAX: Final = 100_000_000
@@ -16,6 +17,9 @@ AMOUNT_MAX: Final = 100_000_000
 AMOUNT_OUT_OF_RANGE: Final = Refusal(Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)
 _PURCHASE_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT)
 _DAY_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT)
+_PERIOD_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT)
+_DAY_COUNT_LIMIT: Final = Refusal(Code.OVER_COUNT_LIMIT, Reason.DAY_COUNT_LIMIT)
+_PERIOD_COUNT_LIMIT: Final = Refusal(Code.OVER_COUNT_LIMIT, Reason.PERIOD_COUNT_LIMIT)
 _TOP_UP_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.TOP_UP_LIMIT)
 _BALANCE_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.BALANCE_LIMIT)
 _FUNDS: Final = Refusal(Code.INSUFFICIENT_FUNDS, Reason.FUNDS)
@@ -26,19 +30,35 @@ def range_check(amount: int) -> Refusal | None:
     return None if 0 < amount <= AMOUNT_MAX else AMOUNT_OUT_OF_RANGE
 
 
-def spending_check(account: Account, amount: int, business_day: int, limits: Limits) -> Refusal | None:
-    """One purchase, and all of the business day, within the limits."""
+def limits_of(account: Account, policy: Policy) -> Limits:
+    """The limits that hold for this account."""
+    return policy.class_limits.get(account.person_class, policy.limits)
+
+
+def spending_check(account: Account, amount: int, moment: Moment, limits: Limits) -> Refusal | None:
+    """One purchase, and all of the business day and of its meal period, within the limits: amounts, then counts."""
     if limits.purchase_max and amount > limits.purchase_max:
         return _PURCHASE_LIMIT
-    if limits.day_max and (account.spent if account.spending_day == business_day else 0) + amount > limits.day_max:
+    same_day = account.spending_day == moment.business_day
+    same_period = same_day and account.spending_period == moment.period
+    if limits.day_max and (account.spent if same_day else 0) + amount > limits.day_max:
         return _DAY_LIMIT
+    if limits.period_max and (account.period_spent if same_period else 0) + amount > limits.period_max:
+        return _PERIOD_LIMIT
+    if same_day and limits.day_count_max and account.purchases >= limits.day_count_max:
+        return _DAY_COUNT_LIMIT
+    if same_period and limits.period_count_max and account.period_purchases >= limits.period_count_max:
+        return _PERIOD_COUNT_LIMIT
     return None
 
 
-def funds_check(account: Account, amount: int) -> Refusal | None:
-    """All purses together hold the amount."""
+def funds_check(account: Account, amount: int, balance_min: int = 0) -> Refusal | None:
+    """All purses together hold the amount, and `balance_min` stays in the main purse."""
     purses = account.purses
-    return _FUNDS if amount > (purses[0] if len(purses) == 1 else sum(purses)) else None
+    held = purses[MAIN] - balance_min
+    if len(purses) > 1:
+        held = max(0, held) + sum(purses[1:])
+    return _FUNDS if amount > held else None
 
 
 def credit_check(account: Account, amount: int, limits: Limits) -> Refusal | None:

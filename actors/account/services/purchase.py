@@ -7,17 +7,17 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.amounts import AMOUNT_MAX, funds_check, range_check, spending_check
+from actors.account.checks.amounts import AMOUNT_MAX, funds_check, limits_of, range_check, spending_check
 from actors.account.checks.card import card_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
-from actors.account.events import Event, Purchased, PurchaseDeclined
+from actors.account.events import Event, Purchased, PurchaseDeclined, PurchasedUncounted
 from actors.account.postings import MERCHANTS, Booking, purse_postings
 from actors.account.purses import Amounts, change, draw
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
 from actors.calendar import Moment
-from actors.policy import Policy, Service, Terminal
+from actors.policy import Limits, Policy, Service, Terminal
 from wire.codes import APPROVED, NO_REASON
 from wire.messages import Answer, Purchase
 
@@ -26,13 +26,13 @@ _PURCHASE: Final = Service.PURCHASE
 _ACTIVE: Final = CardState.ACTIVE
 
 
-def _refusal(account: Account, request: Purchase, terminal: Terminal, moment: Moment, policy: Policy) -> Refusal | None:
+def _refusal(account: Account, request: Purchase, terminal: Terminal, moment: Moment, limits: Limits) -> Refusal | None:
     """Why not, or None: then the purchase must succeed.
 
     A check is called only where it will refuse, or may: this runs for every tap, and in Python a call costs twice what
     the comparisons in it do.
     """
-    amount, limits, day = request.amount, policy.limits, moment.business_day
+    amount, day = request.amount, moment.business_day
     if _PURCHASE not in terminal.services:
         return SERVICE_NOT_OFFERED
     if terminal.open_periods is not None and moment.period not in terminal.open_periods:
@@ -41,16 +41,15 @@ def _refusal(account: Account, request: Purchase, terminal: Terminal, moment: Mo
         return range_check(amount)
     if request.card != account.card or account.card_state is not _ACTIVE or day > account.expires:
         return card_check(account, request.card, day)
-    if (limits.purchase_max or limits.day_max) and (over := spending_check(account, amount, day, limits)) is not None:
-        return over
-    return funds_check(account, amount)
+    return spending_check(account, amount, moment, limits) or funds_check(account, amount, limits.balance_min)
 
 
 def _decide(
     account: Account, request: Purchase, _original: Event | None, moment: Moment, policy: Policy, authorization: int
 ) -> Purchased | PurchaseDeclined:
     terminal = policy.terminals.get(request.terminal, UNREGISTERED)
-    refusal = _refusal(account, request, terminal, moment, policy)
+    limits = limits_of(account, policy) if policy.class_limits else policy.limits
+    refusal = _refusal(account, request, terminal, moment, limits)
     if refusal is not None:
         return PurchaseDeclined(
             account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
@@ -62,7 +61,7 @@ def _decide(
         paid: Amounts = (amount,)
         balances: Amounts = (purses[0] - amount,)
     else:
-        paid = draw(purses, amount, policy.spending_order)
+        paid = draw(purses, amount, policy.spending_order, limits.balance_min)
         balances = change(purses, tuple(-part for part in paid))
     return Purchased(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
@@ -71,6 +70,21 @@ def _decide(
 
 
 def _apply(account: Account, event: Purchased, position: int) -> Account:
+    amount, day, period = event.amount, event.business_day, event.period
+    spent, purchases, period_spent, period_purchases = amount, 1, amount, 1
+    if account.spending_day == day:
+        spent += account.spent
+        purchases += account.purchases
+        if account.spending_period == period:
+            period_spent += account.period_spent
+            period_purchases += account.period_purchases
+    return replace(
+        account, position=position, purses=event.balances, spending_day=day, spent=spent, purchases=purchases,
+        spending_period=period, period_spent=period_spent, period_purchases=period_purchases,
+    )  # fmt: skip
+
+
+def _apply_uncounted(account: Account, event: PurchasedUncounted, position: int) -> Account:
     day = event.business_day
     spent = account.spent if account.spending_day == day else 0
     return replace(account, position=position, purses=event.balances, spending_day=day, spent=spent + event.amount)
@@ -88,13 +102,16 @@ def _book(event: Purchased) -> Booking:
     )
 
 
+_PURCHASED: Final = EventRow(_apply, _answer, lambda event: -event.amount, _book)
+
 PURCHASE: Final = ServiceRow(
     service=Service.PURCHASE,
     request=Purchase,
     content=("card", "amount"),
     decide=_decide,
     events={
-        Purchased: EventRow(_apply, _answer, lambda event: -event.amount, _book),
+        Purchased: _PURCHASED,
+        PurchasedUncounted: _PURCHASED._replace(apply=_apply_uncounted),
         PurchaseDeclined: DECLINED,
     },
 )

@@ -12,6 +12,8 @@ from actors.account.events import (
     Event,
     Purchased,
     PurchaseDeclined,
+    PurchasedUncounted,
+    PurchaseReversed,
     ReversalDeclined,
     Reversed,
     Tombstoned,
@@ -71,12 +73,15 @@ def _decide(
             moment.period, account.purses,
         )  # fmt: skip
     service, channel, returned, shortfall = _undo(original, account)
-    return Reversed(
+    undone = (
         account.number, moment.time_us, account.position, request.terminal, request.stan,
         request.original_terminal, request.original_stan, request.amount, service.value, channel, terminal.merchant,
         original.merchant, original.business_day, moment.business_day, moment.period, returned, shortfall,
         change(account.purses, returned), authorization,
     )  # fmt: skip
+    if isinstance(original, ToppedUp | PurchasedUncounted):
+        return Reversed(*undone)
+    return PurchaseReversed(*undone, original.period)
 
 
 def _original_check(request: Reversal, original: Event | None) -> Refusal | None:
@@ -104,6 +109,23 @@ def _apply_reversed(account: Account, event: Reversed, position: int) -> Account
     return replace(account, position=position, purses=event.balances, spent=spent)
 
 
+def _apply_purchase_reversed(account: Account, event: PurchaseReversed, position: int) -> Account:
+    """What it counted for is given back, if its day and period are still those that are counted."""
+    spent, purchases, period_spent, period_purchases = (
+        account.spent, account.purchases, account.period_spent, account.period_purchases,
+    )  # fmt: skip
+    if account.spending_day == event.original_business_day:
+        spent -= event.amount
+        purchases -= 1
+        if account.spending_period == event.original_period:
+            period_spent -= event.amount
+            period_purchases -= 1
+    return replace(
+        account, position=position, purses=event.balances, spent=spent, purchases=purchases,
+        period_spent=period_spent, period_purchases=period_purchases,
+    )  # fmt: skip
+
+
 def _answer_tombstoned(event: Tombstoned) -> Answer:
     # Whoever sends a reversal of nothing has shown no card.
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
@@ -126,15 +148,18 @@ def _book(event: Reversed) -> Booking:
     return totals, event.amount, (*returned, back, owed) if event.shortfall else (*returned, back)
 
 
+_REVERSED: Final = EventRow(
+    _apply_reversed, approved, lambda event: sum(event.returned), _book, _effect, settles_original=True
+)
+
 REVERSAL: Final = ServiceRow(
     service=Service.REVERSAL,
     request=Reversal,
     content=("original_terminal", "original_stan", "amount"),
     decide=_decide,
     events={
-        Reversed: EventRow(
-            _apply_reversed, approved, lambda event: sum(event.returned), _book, _effect, settles_original=True
-        ),
+        Reversed: _REVERSED,
+        PurchaseReversed: _REVERSED._replace(apply=_apply_purchase_reversed),
         Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
         ReversalDeclined: DECLINED,
     },

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from actors.account.checks.amounts import credit_check, range_check
+from actors.account.checks.amounts import credit_check, limits_of, range_check
 from actors.account.checks.card import card_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
@@ -25,7 +25,7 @@ def _refusal(account: Account, request: TopUp, terminal: Terminal, moment: Momen
         service_check(terminal, Service.TOP_UP)
         or range_check(request.amount)
         or card_check(account, request.card, moment.business_day)
-        or credit_check(account, request.amount, policy.limits)
+        or credit_check(account, request.amount, limits_of(account, policy))
     )
 
 

@@ -1,7 +1,7 @@
 """Purchase: one purse after the other pays.
 
-More than one outcome where something is not modelled: a merchant's hours, or spending on a day that the audit saw only
-a part of.
+More than one outcome where something is not modelled: a merchant's hours, or spending on a day or in a meal period that
+the audit saw only a part of.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from simulators.auditor.model.checks import (
     card_problem,
     terminal_problem,
 )
+from simulators.auditor.model.limits import limits_of, spendable, spending_problems
 from simulators.auditor.world import Outcome, Rules, World, added, decide, negative, refuse
 from wire.codes import Code, Reason
 from wire.messages import Purchase
-
-_DAY_LIMIT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT
 
 
 def purchase_outcomes(world: World, request: Purchase, rules: Rules) -> Iterator[tuple[World, Outcome]]:
@@ -29,10 +28,10 @@ def purchase_outcomes(world: World, request: Purchase, rules: Rules) -> Iterator
         if problem is not None:
             yield refuse(world, request, *problem)
             continue
-        paid = paid_by(world.purses, request.amount, rules.spending_order)
+        paid = paid_by(spendable(world, rules), request.amount, rules.spending_order)
         change = negative(paid)
         outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-        yield decide(world, request, outcome, spent=world.spent + request.amount)
+        yield decide(world, request, outcome, rules.period, spent=world.spent + request.amount)
 
 
 def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Purses:
@@ -54,13 +53,10 @@ def _problems(world: World, request: Purchase, rules: Rules) -> Iterator[Verdict
     if unusable is not None:
         yield unusable
         return
-    amount, limits = request.amount, rules.limits
+    amount, limits = request.amount, limits_of(world, rules)
     if limits.purchase_max and amount > limits.purchase_max:
         yield Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT
         return
-    if limits.day_max and not rules.whole_day:
-        yield _DAY_LIMIT
-    elif limits.day_max and world.spent + amount > limits.day_max:
-        yield _DAY_LIMIT
-        return
-    yield (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if amount > world.balance else None
+    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if amount > sum(spendable(world, rules)) else None
+    for over in spending_problems(world, amount, rules):
+        yield over or missing

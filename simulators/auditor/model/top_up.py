@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulators.auditor.model.checks import Verdict, amount_problem, card_problem, terminal_problem
+from simulators.auditor.model.limits import limits_of
 from simulators.auditor.world import NOTHING, Outcome, Rules, World, added, decide, refuse
 from simulators.campus import Limits
 from wire.codes import Code, Reason
@@ -17,7 +18,7 @@ def top_up_outcomes(world: World, request: TopUp, rules: Rules) -> Iterator[tupl
         terminal_problem(request, rules)
         or amount_problem(request.amount)
         or card_problem(world, request, rules)
-        or _limit_problem(world, request.amount, rules.limits)
+        or _limit_problem(world, request.amount, limits_of(world, rules))
     )
     if problem is not None:
         yield refuse(world, request, *problem)

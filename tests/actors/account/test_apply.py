@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from example_campus import NOON, POLICY, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
-from msgspec.structs import replace
+from example_campus import BREAKFAST, LUNCH, NOON, POLICY, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from msgspec.structs import astuple, replace
 
 from actors.account.card import CardState, PersonClass
-from actors.account.events import Opened
+from actors.account.events import Opened, PurchasedUncounted
 from actors.account.state import Account, new_account
 from actors.account.tables import APPLY, DECIDE
 
@@ -34,16 +34,44 @@ def test_account_that_was_never_opened_may_do_nothing() -> None:
     assert (new.position, new.purses, new.card_state) == (0, (0,), CardState.CLOSED)
 
 
-def test_purchase_counts_in_the_days_spending() -> None:
+BUSY = {
+    "spending_day": TODAY, "spent": 300, "purchases": 3, "spending_period": LUNCH, "period_spent": 200,
+    "period_purchases": 2,
+}  # fmt: skip
+
+
+def test_purchase_counts_in_its_day_and_period() -> None:
+    holder = account(**BUSY)
+    after = applied(holder, decided(holder, purchase(1, 700)))
+    assert after == replace(
+        holder, position=8, purses=(9_300,), spent=1_000, purchases=4, period_spent=900, period_purchases=3
+    )
+
+
+def test_first_purchase_of_a_period_begins_its_counting_anew() -> None:
+    holder = account(**{**BUSY, "spending_period": BREAKFAST})
+    after = applied(holder, decided(holder, purchase(1, 700)))
+    assert after == replace(
+        holder, position=8, purses=(9_300,), spent=1_000, purchases=4, spending_period=LUNCH, period_spent=700,
+        period_purchases=1,
+    )  # fmt: skip
+
+
+def test_first_purchase_of_a_day_begins_its_counting_anew() -> None:
+    holder = account(**{**BUSY, "spending_day": TODAY - 1})
+    after = applied(holder, decided(holder, purchase(1, 700)))
+    assert after == replace(
+        holder, position=8, purses=(9_300,), spending_day=TODAY, spent=700, purchases=1, period_spent=700,
+        period_purchases=1,
+    )  # fmt: skip
+
+
+def test_purchase_that_is_not_counted_adds_to_the_days_spending_alone() -> None:
     holder = account(spending_day=TODAY, spent=300)
-    after = applied(holder, decided(holder, purchase(1, 700)))
-    assert after == replace(holder, position=8, purses=(9_300,), spent=1_000)
-
-
-def test_first_purchase_of_a_day_begins_its_spending_anew() -> None:
-    holder = account(spending_day=TODAY - 1, spent=300)
-    after = applied(holder, decided(holder, purchase(1, 700)))
-    assert after == replace(holder, position=8, purses=(9_300,), spending_day=TODAY, spent=700)
+    event = PurchasedUncounted(*astuple(decided(holder, purchase(1, 700))))
+    assert applied(holder, event) == replace(holder, position=8, purses=(9_300,), spent=1_000)
+    another_day = replace(holder, spending_day=TODAY - 1)
+    assert applied(another_day, event) == replace(holder, position=8, purses=(9_300,), spent=700)
 
 
 def test_top_up_changes_nothing_but_the_balance() -> None:
@@ -51,16 +79,30 @@ def test_top_up_changes_nothing_but_the_balance() -> None:
     assert applied(holder, decided(holder, top_up(1, 700))) == replace(holder, position=8, purses=(10_700,))
 
 
-def test_reversal_of_todays_purchase_gives_back_spending() -> None:
-    holder = account(spending_day=TODAY, spent=300)
+def test_reversal_in_another_period_gives_back_what_counts_in_the_day_alone() -> None:
+    holder = account(**BUSY)
+    bought = replace(decided(holder, purchase(1, 700)), period=BREAKFAST)
+    after = applied(holder, decided(holder, reversal(2, bought), bought))
+    assert after == replace(holder, position=8, purses=(10_700,), spent=-400, purchases=2)
+
+
+def test_reversal_of_a_purchase_that_was_not_counted_gives_back_spending_alone() -> None:
+    holder = account(spending_day=TODAY, spent=700)
+    bought = PurchasedUncounted(*astuple(decided(holder, purchase(1, 700))))
+    after = applied(holder, decided(holder, reversal(2, bought), bought))
+    assert after == replace(holder, position=8, purses=(10_700,), spent=0)
+
+
+def test_reversal_of_todays_purchase_gives_back_what_it_counted() -> None:
+    holder = account(**BUSY)
     bought = decided(holder, purchase(1, 700))
     between = applied(holder, bought)
     after = applied(between, decided(between, reversal(2, bought), bought), 9)
     assert after == replace(holder, position=9)
 
 
-def test_reversal_of_yesterdays_purchase_leaves_todays_spending() -> None:
-    holder = account(spending_day=TODAY, spent=300)
+def test_reversal_of_yesterdays_purchase_leaves_what_counts_today() -> None:
+    holder = account(**BUSY)
     bought = replace(decided(holder, purchase(1, 700)), business_day=TODAY - 1)
     after = applied(holder, decided(holder, reversal(2, bought), bought))
     assert after == replace(holder, position=8, purses=(10_700,))

@@ -22,12 +22,14 @@ from example_campus import (
     reversal,
     top_up,
 )
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from actors.account.card import CardState
 from actors.account.events import (
     Purchased,
     PurchaseDeclined,
+    PurchasedUncounted,
+    PurchaseReversed,
     ReversalDeclined,
     Reversed,
     Tombstoned,
@@ -115,10 +117,17 @@ def test_declined_top_up() -> None:
 def test_reversal_of_a_purchase_at_another_merchant_on_another_day() -> None:
     original = replace(decided(purchase(3, 1_250, terminal=OTHER_TILL.number)), business_day=TODAY - 1)
     spent = account(position=8, purses=(8_750,))
-    assert decided(reversal(4, original), original, spent) == Reversed(
+    assert decided(reversal(4, original), original, spent) == PurchaseReversed(
         ACCOUNT.number, NOON_US, 8, TILL.number, 4, OTHER_TILL.number, 3, 1_250, "purchase", 0, TILL.merchant,
-        OTHER_TILL.merchant, TODAY - 1, TODAY, LUNCH, (1_250,), 0, (10_000,), 99,
+        OTHER_TILL.merchant, TODAY - 1, TODAY, LUNCH, (1_250,), 0, (10_000,), 99, LUNCH,
     )  # fmt: skip
+
+
+def test_reversal_of_a_purchase_that_was_not_counted_says_what_it_always_said() -> None:
+    original = PurchasedUncounted(*astuple(decided(purchase(3, 1_250))))
+    event = decided(reversal(4, original), original, account(position=8, purses=(8_750,)))
+    assert type(event) is Reversed
+    assert (event.returned, event.balances, event.service) == ((1_250,), (10_000,), "purchase")
 
 
 @pytest.mark.parametrize(

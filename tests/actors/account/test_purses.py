@@ -28,6 +28,13 @@ def test_draw_in_another_order() -> None:
     assert draw((1_000, 500, 200), 1_100, (0, 2, 1)) == (1_000, 0, 100)
 
 
+def test_draw_leaves_the_deposit_in_the_main_purse() -> None:
+    assert draw((1_000, 500), 1_400, (0, 1, 2), 100) == (900, 500)
+    assert draw((99, 500), 500, (0, 1, 2), 100) == (0, 500)
+    with pytest.raises(AssertionError):
+        draw((1_000, 500), 1_401, (0, 1, 2), 100)
+
+
 def test_draw_of_more_than_they_hold_is_a_bug() -> None:
     with pytest.raises(AssertionError):
         draw((1_000, 500), 1_501, SPENDING_ORDER)

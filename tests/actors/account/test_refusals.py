@@ -11,6 +11,7 @@ import pytest
 from example_campus import (
     KIOSK,
     LIMITS,
+    LUNCH,
     NO_LIMITS,
     NOON,
     POLICY,
@@ -26,16 +27,17 @@ from example_campus import (
 )
 from msgspec.structs import replace
 
-from actors.account.card import CardState
+from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
 from actors.account.checks.terminal import UNREGISTERED
 from actors.account.inquiries import inquire
 from actors.account.state import Account
 from actors.account.tables import ANSWER, DECIDE
-from actors.policy import Policy, Terminal
+from actors.policy import Limits, Policy, Terminal
 from wire.codes import Code, Reason
 
 YESTERDAY = TODAY - 1
+NOW = {"spending_day": TODAY, "spending_period": LUNCH}
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -68,6 +70,7 @@ CARD = [
     Fault(6, Code.EXPIRED_CARD, Reason.CARD_EXPIRED, {"card_state": CardState.EXPIRED}),
     Fault(7, Code.EXPIRED_CARD, Reason.CARD_EXPIRED, {"expires": YESTERDAY}),
 ]
+TIGHT = Limits(20_000, 50_000, 0, 0, period_max=30_000, day_count_max=8, period_count_max=5, balance_min=100)
 PURCHASE_FAULTS = [
     NOT_OFFERED,
     OUTSIDE_HOURS,
@@ -75,7 +78,10 @@ PURCHASE_FAULTS = [
     *CARD,
     Fault(8, Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT, {"purses": (50_000,)}, {"amount": LIMITS.purchase_max + 1}),
     Fault(9, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, {"spending_day": TODAY, "spent": LIMITS.day_max - 999}),
-    Fault(10, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (999,)}),
+    Fault(10, Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT, {**NOW, "period_spent": TIGHT.period_max - 999}),
+    Fault(11, Code.OVER_COUNT_LIMIT, Reason.DAY_COUNT_LIMIT, {**NOW, "purchases": TIGHT.day_count_max}),
+    Fault(12, Code.OVER_COUNT_LIMIT, Reason.PERIOD_COUNT_LIMIT, {**NOW, "period_purchases": TIGHT.period_count_max}),
+    Fault(13, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (1_099,)}),
 ]
 TOP_UP_FAULTS = [
     NOT_OFFERED,
@@ -126,7 +132,7 @@ def spoiled(pair: Pair, value: Any, field: str) -> Any:
 def test_purchase(pair: Pair) -> None:
     holder, request = spoiled(pair, account(), "account"), spoiled(pair, purchase(1), "request")
     terminal = spoiled(pair, TILL, "terminal")
-    assert outcome(holder, request, terminal) == expected(pair)
+    assert outcome(holder, request, terminal, replace(POLICY, limits=TIGHT)) == expected(pair)
 
 
 @pytest.mark.parametrize("pair", alone_and_in_pairs(TOP_UP_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
@@ -159,7 +165,16 @@ def test_terminal_that_is_not_registered_offers_nothing() -> None:
 
 ALLOWED_PURCHASES = [
     ("plain", {}, {}),
-    ("all the money", {"purses": (1_000,)}, {}),
+    ("all the money but the deposit", {"purses": (1_100,)}, {}),
+    ("all the money of every purse but the deposit", {"purses": (500, 400, 200)}, {}),
+    ("subsidy beside a purse below the deposit", {"purses": (99, 1_000)}, {}),
+    ("up to the limit of the period", {**NOW, "period_spent": TIGHT.period_max - 1_000}, {}),
+    ("another period's spending does not count", {**NOW, "spending_period": 0, "period_spent": 9**9}, {}),
+    ("the same period yesterday does not count", {**NOW, "spending_day": YESTERDAY, "period_spent": 9**9}, {}),
+    ("the last that the day's count allows", {**NOW, "purchases": TIGHT.day_count_max - 1}, {}),
+    ("the last that the period's count allows", {**NOW, "period_purchases": TIGHT.period_count_max - 1}, {}),
+    ("another period's count does not count", {**NOW, "spending_period": 0, "period_purchases": 99}, {}),
+    ("yesterday's count does not count", {**NOW, "spending_day": YESTERDAY, "purchases": 9, "period_purchases": 9}, {}),
     ("up to the limit of a purchase", {"purses": (50_000,)}, {"amount": LIMITS.purchase_max}),
     ("up to the limit of the day", {"spending_day": TODAY, "spent": LIMITS.day_max - 1_000}, {}),
     ("yesterday's spending does not count", {"spending_day": YESTERDAY, "spent": LIMITS.day_max}, {}),
@@ -172,7 +187,8 @@ ALLOWED_PURCHASES = [
     ("changes", "asked"), [row[1:] for row in ALLOWED_PURCHASES], ids=[row[0] for row in ALLOWED_PURCHASES]
 )
 def test_purchase_that_is_allowed(changes: dict[str, Any], asked: dict[str, Any]) -> None:
-    assert outcome(account(**changes), replace(purchase(1), **asked), TILL) == APPROVED
+    policy = replace(POLICY, limits=TIGHT)
+    assert outcome(account(**changes), replace(purchase(1), **asked), TILL, policy) == APPROVED
 
 
 def test_purchase_in_an_open_period() -> None:
@@ -185,7 +201,24 @@ def test_top_up_may_reach_both_limits() -> None:
     assert outcome(holder, top_up(1, LIMITS.top_up_max), TOP_UP_MACHINE) == APPROVED
 
 
+def test_deposit_is_left_out_of_what_all_purses_hold() -> None:
+    policy = replace(POLICY, limits=TIGHT)
+    for purses in ((99, 999), (500, 599), (500, 399, 200), (0, 999)):
+        assert outcome(account(purses=purses), purchase(1), TILL, policy) == (Code.INSUFFICIENT_FUNDS, Reason.FUNDS)
+
+
+def test_class_of_people_with_limits_of_its_own() -> None:
+    policy = replace(POLICY, class_limits={PersonClass.STAFF: Limits(500, 0, 600, 0)})
+    staff, student = account(person_class=PersonClass.STAFF), account()
+    assert outcome(staff, purchase(1, 501), TILL, policy) == (Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT)
+    assert outcome(student, purchase(1, 501), TILL, policy) == APPROVED
+    assert outcome(staff, top_up(1, 601), TOP_UP_MACHINE, policy) == (Code.OVER_AMOUNT_LIMIT, Reason.TOP_UP_LIMIT)
+    assert outcome(student, top_up(1, 601), TOP_UP_MACHINE, policy) == APPROVED
+
+
 def test_limit_of_zero_is_no_limit() -> None:
-    policy, rich = replace(POLICY, limits=NO_LIMITS), account(purses=(10 * AMOUNT_MAX,), spending_day=TODAY, spent=9**9)
+    policy = replace(POLICY, limits=NO_LIMITS)
+    busy = {**NOW, "spent": 9**9, "period_spent": 9**9, "purchases": 9**9, "period_purchases": 9**9}
+    rich = account(purses=(10 * AMOUNT_MAX,), **busy)
     assert outcome(rich, purchase(1, AMOUNT_MAX), TILL, policy) == APPROVED
     assert outcome(rich, top_up(1, AMOUNT_MAX), TOP_UP_MACHINE, policy) == APPROVED

@@ -20,6 +20,7 @@ from actors.account.kind import ACCOUNT
 from actors.account.state import Account
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
+from actors.policy import Limits
 from wire.codes import Code
 from wire.messages import AccountReply, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
 
@@ -33,7 +34,15 @@ AMOUNTS = (
 )
 CARDS = st.just(card_of(ALICE)) | st.just("another")
 MOMENTS = st.integers(NOON_US - 5 * 10**11, NOON_US + 5 * 10**11).map(CALENDAR.moment)
-POLICIES = st.sampled_from([POLICY, replace(POLICY, limits=NO_LIMITS, spending_order=(0, 1, 2))])
+TIGHT = Limits(20_000, 30_000, 0, 0, period_max=25_000, day_count_max=4, period_count_max=3, balance_min=5_000)
+POLICIES = st.sampled_from(
+    [
+        POLICY,
+        replace(POLICY, limits=NO_LIMITS, spending_order=(0, 1, 2)),
+        replace(POLICY, limits=TIGHT),
+        replace(POLICY, class_limits={PersonClass.STUDENT: TIGHT, PersonClass.VISITOR: NO_LIMITS}),
+    ]
+)
 PURSES_HELD = st.tuples(st.integers(0, 600_000)) | st.lists(st.integers(0, 9_000), min_size=2, max_size=3).map(tuple)
 ACCOUNTS = st.builds(
     Account,
@@ -42,6 +51,8 @@ ACCOUNTS = st.builds(
     expires=st.sampled_from([20300731, 20260901, 20260831]),
     person_class=st.sampled_from(PersonClass), purses=PURSES_HELD,
     spending_day=st.sampled_from([0, 20260901, 20260831]), spent=st.integers(0, 60_000),
+    purchases=st.integers(0, 5), spending_period=st.integers(0, 3), period_spent=st.integers(0, 60_000),
+    period_purchases=st.integers(0, 5),
 )  # fmt: skip
 WAITS = st.integers(0, 600_000)
 PURCHASES = st.builds(Purchase, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS)
@@ -143,6 +154,6 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
 def test_tags_of_events_never_change() -> None:
     tags = {kind.__name__: kind.__struct_config__.tag for kind in get_args(events.Event)}
     assert tags == {
-        "Opened": 1, "Purchased": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
-        "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8,
+        "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
+        "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Purchased": 21, "PurchaseReversed": 24,
     }  # fmt: skip

@@ -1,0 +1,60 @@
+"""Limits: what the purchases of a day and of a meal period may come to, counted anew from all that was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulators.auditor.model.checks import Verdict
+from simulators.auditor.world import Decision, Rules, World
+from simulators.campus import Limits
+from wire.codes import Code, Reason
+from wire.messages import Purchase
+
+_DAY_AMOUNT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT
+_PERIOD_AMOUNT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT
+_DAY_COUNT: Verdict = Code.OVER_COUNT_LIMIT, Reason.DAY_COUNT_LIMIT
+_PERIOD_COUNT: Verdict = Code.OVER_COUNT_LIMIT, Reason.PERIOD_COUNT_LIMIT
+
+
+def limits_of(world: World, rules: Rules) -> Limits:
+    """Those of its holder's class."""
+    return rules.class_limits.get(world.card.person_class, rules.limits)
+
+
+def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdict | None]:
+    """What the limits may say to one more purchase, in their order; None at the end if they may allow it."""
+    limits = limits_of(world, rules)
+    counted: list[Decision] = []
+    if limits.period_max or limits.day_count_max or limits.period_count_max:
+        counted = [decision for decision in world.decided.values() if _counts(decision)]
+    lately = [_amount(decision) for decision in counted if decision.period == rules.period]
+    day_known = rules.whole_day
+    period_known = day_known and rules.period is not None
+    for verdict, limit, reached, is_known in (
+        (_DAY_AMOUNT, limits.day_max, world.spent + amount, day_known),
+        (_PERIOD_AMOUNT, limits.period_max, sum(lately) + amount, period_known),
+        (_DAY_COUNT, limits.day_count_max, len(counted) + 1, day_known),
+        (_PERIOD_COUNT, limits.period_count_max, len(lately) + 1, period_known),
+    ):
+        if limit and not is_known:
+            yield verdict
+        elif limit and reached > limit:
+            yield verdict
+            return
+    yield None
+
+
+def spendable(world: World, rules: Rules) -> tuple[int, int, int]:
+    """What purchases may draw from each purse."""
+    main, subsidy, family = world.purses
+    return max(0, main - limits_of(world, rules).balance_min), subsidy, family
+
+
+def _counts(decision: Decision) -> bool:
+    bought = isinstance(decision.request, Purchase) and decision.outcome is not None and decision.outcome.authorized
+    return bought and not decision.is_reversed
+
+
+def _amount(decision: Decision) -> int:
+    assert isinstance(decision.request, Purchase)
+    return decision.request.amount
