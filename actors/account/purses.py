@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import zip_longest
+from operator import sub
 from typing import Final
 
 MAIN: Final = 0
@@ -32,11 +33,19 @@ def draw(purses: Amounts, amount: int, spending_order: Iterable[int], balance_mi
     drawn = [0] * len(purses)
     for purse in spending_order:
         if purse < len(purses):
-            held = purses[purse] if purse != MAIN else max(0, purses[MAIN] - balance_min)
-            drawn[purse] = min(amount, held)
-            amount -= drawn[purse]
-    assert amount == 0, "they hold it, and every purse was asked"
-    return tuple(drawn)
+            held = purses[purse] - balance_min if purse == MAIN else purses[purse]
+            if held >= amount:
+                drawn[purse] = amount
+                return tuple(drawn)
+            if held > 0:
+                drawn[purse] = held
+                amount -= held
+    raise AssertionError("they hold it, and every purse was asked")
+
+
+def left(purses: Amounts, drawn: Amounts) -> Amounts:
+    """The purses after `draw`."""
+    return tuple(map(sub, purses, drawn))
 
 
 def change(purses: Amounts, changes: Amounts) -> Amounts:

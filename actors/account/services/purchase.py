@@ -13,7 +13,7 @@ from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
 from actors.account.events import Event, Purchased, PurchaseDeclined, PurchasedUncounted
 from actors.account.postings import MERCHANTS, Booking, purse_postings
-from actors.account.purses import Amounts, change, draw
+from actors.account.purses import Amounts, draw, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -62,7 +62,7 @@ def _decide(
         balances: Amounts = (purses[0] - amount,)
     else:
         paid = draw(purses, amount, policy.spending_order, limits.balance_min)
-        balances = change(purses, tuple(-part for part in paid))
+        balances = left(purses, paid)
     return Purchased(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
         amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,

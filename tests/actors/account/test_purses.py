@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.account.purses import change, draw, opening_purses
+from actors.account.purses import change, draw, left, opening_purses
 from actors.policy import SPENDING_ORDER
 
 DRAWN = {
@@ -48,12 +48,13 @@ def test_draw_of_more_than_they_hold_is_a_bug() -> None:
 def test_draw_takes_the_amount_and_overdraws_nothing(purses: tuple[int, ...], order: list[int], wanted: int) -> None:
     amount = min(wanted, sum(purses))
     drawn = draw(purses, amount, order)
-    left = change(purses, tuple(-part for part in drawn))
+    rest = left(purses, drawn)
+    assert rest == change(purses, tuple(-part for part in drawn))
     assert sum(drawn) == amount
     assert min(drawn) >= 0
-    assert min(left) >= 0
+    assert min(rest) >= 0
     first_not_emptied = next(
-        (place for place, purse in enumerate(order) if purse < len(left) and left[purse]), len(order)
+        (place for place, purse in enumerate(order) if purse < len(rest) and rest[purse]), len(order)
     )
     assert not any(drawn[purse] for purse in order[first_not_emptied + 1 :] if purse < len(drawn))
 
