@@ -30,7 +30,8 @@ class Kind(NamedTuple):
     """A row a kind; the tables are by type of request or event.
 
     Requests are wire messages with `terminal`, `stan`, `wait_ms` and `account`; events have `account`, `time_us` and
-    `previous`, and those that decline have the response `code`.
+    `previous`, and those that decline have the response `code`. An event type that several services share keeps the
+    request in `asked`.
     """
 
     state_type: Any
@@ -48,7 +49,7 @@ class Kind(NamedTuple):
     """(state, event, its position) → state."""
 
     service: Mapping[type, str]
-    """By type of request and of event: which service it belongs to."""
+    """By type of request and of event (but for those that keep the request): which service it belongs to."""
 
     answer: Mapping[type, Callable[[Any], Any]]
     """(event) → reply."""
@@ -78,4 +79,10 @@ class Kind(NamedTuple):
     """(successive events, position of the first) → (what counts in totals, (ledger account, change) that sum to zero).
 
     Postings to one ledger account may come added up.
+    """
+
+    opening: frozenset[type] = frozenset()
+    """Types of request that may be made of an actor that does not exist.
+
+    If one is approved, the actor exists from then on; if it is declined, nothing is recorded.
     """

@@ -21,6 +21,35 @@ class Service(StrEnum):
     BALANCE_INQUIRY = "balance-inquiry"
     MINI_STATEMENT = "mini-statement"
     REVERSAL = "reversal"
+    REPORT_LOSS = "report-loss"
+    OPEN_ACCOUNT = "open"
+    ISSUE_CARD = "issue"
+    ACTIVATE_CARD = "activate"
+    REVIEW_LOSS = "review-loss"
+    FIND_CARD = "found"
+    FREEZE_CARD = "freeze"
+    UNFREEZE_CARD = "unfreeze"
+    REPLACE_CARD = "replace"
+    CLOSE_ACCOUNT = "close"
+    SET_EXPIRY = "set-expiry"
+    CORRECT_ENTRY = "correct"
+
+
+OPERATOR_COMMANDS: Final = (
+    Service.OPEN_ACCOUNT,
+    Service.ISSUE_CARD,
+    Service.ACTIVATE_CARD,
+    Service.REPORT_LOSS,
+    Service.REVIEW_LOSS,
+    Service.FIND_CARD,
+    Service.FREEZE_CARD,
+    Service.UNFREEZE_CARD,
+    Service.REPLACE_CARD,
+    Service.CLOSE_ACCOUNT,
+    Service.SET_EXPIRY,
+    Service.CORRECT_ENTRY,
+)
+"""What a role may permit."""
 
 
 class Purse(StrEnum):
@@ -58,6 +87,9 @@ class Terminal(Struct, frozen=True):
     open_periods: frozenset[int] | None
     """Meal periods in which its merchant sells; None: always."""
 
+    role: str | None = None
+    """Of an operator's terminal: the role whose commands are its services."""
+
 
 class Policy(Struct, frozen=True):
     """Everything that `decide` may read besides state, command and moment."""
@@ -70,3 +102,5 @@ class Policy(Struct, frozen=True):
 
     class_limits: dict[PersonClass, Limits] = {}
     """Of the classes that have other limits than `limits`."""
+    replacement_fee: int = 0
+    """What a new card in place of a lost one costs, in minor units."""

@@ -68,7 +68,8 @@ class Turn:
 
     __slots__ = (
         "actors", "answers", "batch", "clean_slots", "clean_terminals", "counted", "entries", "first", "head", "held",
-        "moment", "opened", "postings", "put_off", "recorded", "repeats", "rows", "terminals", "unrecorded", "walked",
+        "moment", "newcomers", "opened", "postings", "put_off", "recorded", "repeats", "rows", "terminals",
+        "unrecorded", "walked",
     )  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
@@ -87,6 +88,9 @@ class Turn:
 
         self.opened: list[Actor] = []
         """Those that it changed and that did not exist before."""
+
+        self.newcomers: dict[str, Actor] = {}
+        """Those that a request may have brought into being, by number."""
 
         self.terminals: list[TerminalCell] = []
         """Those whose requests it decided, some of them more than once."""
@@ -206,6 +210,9 @@ class Shard:
         if turn.head is not None:
             for actor in turn.opened:
                 self.actors.add(actor)
+            for actor in turn.newcomers.values():
+                if actor.pending is not actor.durable:
+                    self.actors.add(actor)
             self._take_over(turn)
             self.head = turn.head
             self.time_us = turn.moment.time_us
@@ -294,6 +301,8 @@ class Shard:
             actor = find_young(request.account) or find(request.account)
             asked, terminal, stan = type(request), find_terminal(request.terminal), request.stan
             decide = decide_by.get(asked)
+            if actor is None:
+                actor = self._newcomer(turn, request, policy)
             if actor is None or decide is None:
                 answers.append(encode_message(self._answer_unrecorded(turn, request, actor, policy)))
                 continue
@@ -338,9 +347,33 @@ class Shard:
         turn.postings += postings
         turn.recorded.update(_outcomes(events))
 
+    def _newcomer(self, turn: Turn, request: Any, policy: Policy) -> Actor | None:
+        """An actor that does not exist yet: this turn has brought it into being, or `request` will."""
+        number = request.account
+        actor = turn.newcomers.get(number)
+        if actor is not None and actor.pending is not actor.durable:
+            return actor
+        if type(request) not in self._kind.opening or self._refused_opening(turn, request, policy) is not None:
+            return None
+        actor = turn.newcomers[number] = Cell(number, _encode(self._kind.new(number)))
+        return actor
+
+    def _refused_opening(self, turn: Turn, request: Any, policy: Policy) -> Any:
+        """The event that declines to bring an actor into being, or None if nothing speaks against it.
+
+        It is not recorded: there is no actor to record it of. What is approved is decided once more where all requests
+        are, and comes to the same.
+        """
+        kind = self._kind
+        event = kind.decide[type(request)](kind.new(request.account), request, None, turn.moment, policy, 0)
+        return event if hasattr(event, "code") else None
+
     def _answer_unrecorded(self, turn: Turn, request: Any, actor: Actor | None, policy: Policy) -> Any:
         """Answer an inquiry, or a request to an actor that does not exist."""
-        if actor is None:
+        if actor is None and type(request) in self._kind.opening:
+            refused = self._refused_opening(turn, request, policy)
+            reply = self._kind.answer[type(refused)](refused)
+        elif actor is None:
             reply = Answer(request.terminal, request.stan, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT, 0, (), ())
         elif turn.walked > WALKED_EVENTS_MAX:
             return self._put_off(turn, request)
@@ -438,12 +471,12 @@ class Shard:
 
 
 def _outcomes(events: Sequence[Any]) -> Counter[tuple[type, int]]:
-    """How many events there are by type and response code."""
+    """How many events there are by type (that of the request, where an event keeps it) and response code."""
     outcomes: Counter[tuple[type, int]] = Counter()
     for event_type, count in Counter(map(type, events)).items():
         if hasattr(event_type, "code"):
             declined: list[Any] = [event for event in events if type(event) is event_type]
-            outcomes.update((event_type, int(event.code)) for event in declined)
+            outcomes.update((type(getattr(event, "asked", event)), int(event.code)) for event in declined)
         else:
             outcomes[event_type, int(Code.APPROVED)] = count
     return outcomes

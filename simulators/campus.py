@@ -29,7 +29,7 @@ SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
     "bath": _SELLS,
     "charger": _SELLS,
     "top-up": _ACCOUNT_SERVICES | {"top-up"},
-    "kiosk": frozenset({"balance-inquiry", "mini-statement"}),
+    "kiosk": frozenset({"balance-inquiry", "mini-statement", "report-loss"}),
     "gate": frozenset({"balance-inquiry"}),
 }
 
@@ -65,6 +65,9 @@ class Terminal(Struct, frozen=True):
     keeps_hours: bool = False
     """Whether its merchant sells in some meal periods only."""
 
+    role: str | None = None
+    """Of an operator's terminal: the role whose commands are its services."""
+
 
 class StationKey(Struct, frozen=True):
     """The key with the highest number that a station holds."""
@@ -89,6 +92,8 @@ class Campus(Struct, frozen=True):
     keys: dict[str, StationKey]
     class_limits: dict[str, Limits] = {}
     """Of the classes of people that have other limits."""
+    replacement_fee: int = 0
+    """Minor units."""
 
     def business_day(self, moment: datetime) -> int:
         """The business day at `moment` (which has a time zone), as a number such as 20260901."""
@@ -123,6 +128,20 @@ class _PursesSection(Struct, frozen=True):
     spending_order: tuple[str, ...] = ("subsidy", "family", "main")
 
 
+class _CardOfficeSection(Struct, frozen=True):
+    replacement_fee: str = "0.00"
+
+
+class _Role(Struct, frozen=True):
+    name: str
+    commands: frozenset[str]
+
+
+class _Station(Struct, frozen=True):
+    name: str
+    role: str | None = None
+
+
 class _Merchant(Struct):
     number: int
     open: list[str] | None = None
@@ -141,6 +160,9 @@ class _CampusFile(Struct):
     merchants: list[_Merchant]
     terminals: list[_TerminalRun]
     purses: _PursesSection = _PursesSection()
+    card_office: _CardOfficeSection = _CardOfficeSection()
+    roles: list[_Role] = []
+    stations: list[_Station] = []
 
 
 class _SecretsFile(Struct):
@@ -155,17 +177,21 @@ def read_campus(path: Path) -> Campus:
         name: _newest_key(secrets, name, numbered) for name, numbered in _decode(secrets, _SecretsFile).stations.items()
     }
     keeps_hours = {merchant.number for merchant in file.merchants if merchant.open is not None}
+    commands = {role.name: role.commands for role in file.roles}
+    roles = _roles(path, file)
     terminals: dict[int, Terminal] = {}
     for run in file.terminals:
-        services = SERVICES_BY_KIND.get(run.kind)
+        role = roles.get(run.station)
+        services = SERVICES_BY_KIND.get(run.kind) if role is None else commands[role]
         if services is None:
             raise BadInputError(f"{path}: terminals.kind {run.kind!r} is not one of {', '.join(SERVICES_BY_KIND)}")
         for number in _numbers(path, run.numbers):
-            terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours)
+            terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours, role)
     zone, day_starts = _calendar(path, file.campus)
     limits, class_limits = _limits(path, file.limits)
     order = _spending_order(path, file.purses)
-    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits)
+    fee = _yuan(path, "card_office.replacement_fee", file.card_office.replacement_fee)
+    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits, fee)
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -210,6 +236,23 @@ def _changed_limits(place: str, limits: Limits, values: dict[str, str | int]) ->
         except ValueError as error:
             raise BadInputError(f"{place}.{name}: {error}") from error
     return limits
+
+
+def _yuan(path: Path, key: str, text: str) -> int:
+    try:
+        return parse_yuan(text)
+    except ValueError as error:
+        raise BadInputError(f"{path}: {key}: {error}") from error
+
+
+def _roles(path: Path, file: _CampusFile) -> dict[str, str]:
+    """The role of each operator station."""
+    known = {role.name for role in file.roles}
+    roles = {station.name: station.role for station in file.stations if station.role is not None}
+    for station, role in roles.items():
+        if role not in known:
+            raise BadInputError(f"{path}: stations, {station}: role {role!r} is not one of {', '.join(sorted(known))}")
+    return roles
 
 
 def _spending_order(path: Path, section: _PursesSection) -> tuple[int, ...]:

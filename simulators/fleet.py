@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.auditor import Auditor
@@ -51,6 +52,8 @@ class Fleet:
 
     def __init__(self, campus: Campus, address: Address, cards: Sequence[Card], auditor: Auditor, tally: Tally) -> None:
         """Raises BadInputError if the campus has no window that sells, or a terminal without a key."""
+        # Operators work at the card office, and not here.
+        campus = replace(campus, terminals={n: at for n, at in campus.terminals.items() if at.role is None})
         self._cards = cards
         self._tally = tally
         self._line = Line(auditor)

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from actors.account.card import PersonClass
 from actors.calendar import Calendar, MealPeriod
-from actors.policy import SPENDING_ORDER, Limits, Policy, Purse, Service, Terminal
+from actors.policy import OPERATOR_COMMANDS, SPENDING_ORDER, Limits, Policy, Purse, Service, Terminal
 from wire.channel import RECORD_BYTES_MAX
 
 AMOUNT_MINOR_MAX = 100_000_000
@@ -36,10 +36,14 @@ SERVICES_BY_KIND = {
         frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
     ),
     "top-up": frozenset({Service.TOP_UP, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
-    "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
+    "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS}),
     "gate": frozenset({Service.BALANCE_INQUIRY}),
 }
-"""What a terminal may ask for follows from its kind."""
+"""What a terminal may ask for follows from its kind; of an operator's terminal, from the role of its station."""
+
+OPERATOR = "operator"
+_KINDS = (*SERVICES_BY_KIND, OPERATOR)
+_COMMANDS = {command.value: command for command in OPERATOR_COMMANDS}
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
@@ -139,9 +143,19 @@ class _Site(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
 
 
+class _CardOffice(Struct, frozen=True, forbid_unknown_fields=True):
+    replacement_fee: str = "0.00"
+
+
+class _Role(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+    commands: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
 class _Station(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     site: str
+    role: str | None = None
 
 
 class _TerminalRun(Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,6 +174,8 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     terminals: Annotated[tuple[_TerminalRun, ...], Meta(min_length=1)]
     meal_periods: tuple[_MealPeriod, ...] = ()
     purses: _Purses = _Purses()
+    card_office: _CardOffice = _CardOffice()
+    roles: tuple[_Role, ...] = ()
     sessions: SessionLimits = SessionLimits()
 
 
@@ -238,9 +254,10 @@ class _Check:
         self._names("sites", [site.name for site in file.sites])
         calendar = self._calendar()
         merchants = self._merchants()
-        terminals, stations = self._terminals(merchants, self._stations())
+        terminals, stations = self._terminals(merchants, self._stations(), self._roles())
         limits, class_limits = self._limits()
-        policy = Policy(limits, terminals, calendar, self._spending_order(), class_limits=class_limits)
+        fee = self._amount("card_office.replacement_fee", file.card_office.replacement_fee)
+        policy = Policy(limits, terminals, calendar, self._spending_order(), class_limits, fee)
         return Campus(file.campus.name, policy, stations, merchants, file.sessions)
 
     def _note(self, key: str, explanation: str) -> None:
@@ -288,6 +305,19 @@ class _Check:
             self._note("purses.spending_order", f"{list(order)}: {expected}")
             return SPENDING_ORDER
         return tuple(map(_PURSES.index, order))
+
+    def _roles(self) -> dict[str, frozenset[Service]]:
+        """What each role permits."""
+        self._names("roles", [role.name for role in self.file.roles])
+        for place, role in enumerate(self.file.roles):
+            for index, command in enumerate(role.commands):
+                if command not in _COMMANDS:
+                    expected = f"expected one of {', '.join(_COMMANDS)}"
+                    self._note(f"roles[{place}].commands[{index}]", f"{command!r} is no operator command; {expected}")
+        return {
+            role.name: frozenset(_COMMANDS[command] for command in role.commands if command in _COMMANDS)
+            for role in self.file.roles
+        }
 
     def _amount(self, key: str, text: str) -> int:
         try:
@@ -338,6 +368,7 @@ class _Check:
         return {merchant.number: merchant for merchant in merchants}
 
     def _stations(self) -> list[str]:
+        roles = {role.name for role in self.file.roles}
         sites = {site.name for site in self.file.sites}
         self._names("stations", [station.name for station in self.file.stations])
         for place, station in enumerate(self.file.stations):
@@ -345,10 +376,12 @@ class _Check:
                 explanation = f"{station.name!r}: expected 1 to 32 of the characters a-z, 0-9 and -"
                 self._note(f"stations[{place}].name", explanation)
             self._reference(f"stations[{place}].site", station.site, sites, "sites")
+            if station.role is not None:
+                self._reference(f"stations[{place}].role", station.role, roles, "roles")
         return [station.name for station in self.file.stations]
 
     def _terminals(
-        self, merchants: dict[int, Merchant], stations: list[str]
+        self, merchants: dict[int, Merchant], stations: list[str], roles: dict[str, frozenset[Service]]
     ) -> tuple[dict[int, Terminal], dict[str, frozenset[int]]]:
         order = {period.name: index for index, period in enumerate(self.file.meal_periods)}
         open_periods = {
@@ -357,20 +390,31 @@ class _Check:
         }
         terminals: dict[int, Terminal] = {}
         spoken_for: dict[str, set[int]] = {station: set() for station in stations}
+        role_of = {station.name: station.role for station in self.file.stations}
         for place, run in enumerate(self.file.terminals):
             key = f"terminals[{place}]"
             self._reference(f"{key}.station", run.station, spoken_for, "stations")
             self._reference(f"{key}.merchant", run.merchant, merchants, "merchants")
-            if run.kind not in SERVICES_BY_KIND:
-                self._note(f"{key}.kind", f"{run.kind!r} is unknown; expected one of {', '.join(SERVICES_BY_KIND)}")
-            services = SERVICES_BY_KIND.get(run.kind, frozenset())
+            role = role_of.get(run.station)
+            self._kind(f"{key}.kind", run, role)
+            services = SERVICES_BY_KIND.get(run.kind, frozenset()) if role is None else roles.get(role, frozenset())
             numbers = self._run(f"{key}.numbers", run.numbers, terminals)
             terminals |= {
-                number: Terminal(number, run.merchant, services, open_periods.get(run.merchant)) for number in numbers
+                number: Terminal(number, run.merchant, services, open_periods.get(run.merchant), role)
+                for number in numbers
             }
             if run.station in spoken_for:
                 spoken_for[run.station].update(numbers)
         return terminals, {station: frozenset(numbers) for station, numbers in spoken_for.items()}
+
+    def _kind(self, key: str, run: _TerminalRun, role: str | None) -> None:
+        """A kind that there is, and an operator's terminals at a station with a role and nowhere else."""
+        if run.kind not in _KINDS:
+            self._note(key, f"{run.kind!r} is unknown; expected one of {', '.join(_KINDS)}")
+        elif run.kind == OPERATOR and role is None:
+            self._note(key, f"{run.station!r} is no operator station; expected a role in its [[stations]] entry")
+        elif run.kind != OPERATOR and role is not None:
+            self._note(key, f"{run.kind!r} at an operator station; expected {OPERATOR}, or a station without a role")
 
     def _run(self, key: str, text: str, taken: dict[int, Terminal]) -> range:
         """The numbers of a run such as "1001-1024" or "1001"; empty when it has a mistake."""

@@ -19,6 +19,7 @@ class Code(IntEnum):
     LOST_CARD = 41
     INSUFFICIENT_FUNDS = 51
     EXPIRED_CARD = 54
+    NOT_PERMITTED_TO_CARDHOLDER = 57
     NOT_PERMITTED_TO_TERMINAL = 58
     OVER_AMOUNT_LIMIT = 61
     RESTRICTED_CARD = 62
@@ -39,6 +40,18 @@ class Reason(StrEnum):
     AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
     AMOUNT_DIFFERS = "amount-differs"
     NOT_REVERSIBLE = "not-reversible"
+    ACCOUNT_EXISTS = "account-exists"
+    CARD_ACTIVE = "card-active"
+    CARD_GOOD = "card-good"
+    CARD_USED = "card-used"
+    CARDS_USED_UP = "cards-used-up"
+    CLERK_MISSING = "clerk-missing"
+    EXPIRY_NOT_POSSIBLE = "expiry-not-possible"
+    LOSS_REVIEWED = "loss-reviewed"
+    NOT_FROZEN = "not-frozen"
+    NOT_LOST = "not-lost"
+    NOT_REVIEWED = "not-reviewed"
+    PURSES_NOT_EMPTY = "purses-not-empty"
     NO_ACCOUNT = "no-account"
     NO_CARD = "no-card"
     # 30, 40
@@ -60,7 +73,8 @@ class Reason(StrEnum):
     PERIOD_COUNT_LIMIT = "period-count-limit"
     TOP_UP_LIMIT = "top-up-limit"
     BALANCE_LIMIT = "balance-limit"
-    # 58, 63
+    # 57, 58, 63
+    BEYOND_ROLE = "beyond-role"
     SERVICE_NOT_OFFERED = "service-not-offered"
     OUTSIDE_HOURS = "outside-hours"
     TERMINAL_NOT_OF_STATION = "terminal-not-of-station"

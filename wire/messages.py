@@ -6,7 +6,8 @@ milliseconds. A new field is added at the end only and has a default; unknown tr
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -26,6 +27,35 @@ WAIT_MS_MAX = 600_000
 Milliseconds = Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)]
 Amount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """Minor units. The full range can be read, so that a zero or negative amount gets its own code."""
+
+NewAccountNumber = Annotated[str, Meta(min_length=1, max_length=19, pattern=r"^[0-9]+\Z")]
+NewCardSerial = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[!-~]+\Z")]
+"""Printable ASCII without spaces, as in an accounts file."""
+
+Clerk = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9.-]+\Z")]
+"""Who gave an operator command: a short identifier of the school's, and never a person's full name."""
+
+Day = Annotated[int, Meta(ge=2000_01_01, le=9999_12_31)]
+"""A business day as a number, such as 20300731. One that no calendar has can be read, and gets its own answer."""
+
+
+class FeePayment(StrEnum):
+    """How the fee of a new card is paid."""
+
+    PURSES = "purses"
+    CASH = "cash"
+    WAIVED = "waived"
+
+
+class CorrectionReason(StrEnum):
+    """Why an entry is corrected. The order is kept for ever: a reason's place names its ledger account."""
+
+    WRONG_AMOUNT = "wrong-amount"
+    WRONG_ACCOUNT = "wrong-account"
+    POSTED_TWICE = "posted-twice"
+    NOT_DELIVERED = "not-delivered"
+    PAID_OUT = "paid-out"
+    GOODWILL = "goodwill"
 
 
 class SignOn(Struct, array_like=True, tag=1, frozen=True):
@@ -99,6 +129,87 @@ class Reversal(Struct, array_like=True, tag=14, frozen=True, gc=False):
     original_terminal: TerminalNumber
     original_stan: Stan
     amount: Amount
+
+
+class ReportLoss(Struct, array_like=True, tag=20, frozen=True, gc=False):
+    """The card is lost: it is declined 41 from now on. `clerk` is empty at a kiosk."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    clerk: Annotated[str, Meta(max_length=32, pattern=r"^[a-z0-9.-]*\Z")] = ""
+
+
+class OperatorCommand(Struct, array_like=True, frozen=True, gc=False):
+    """How every command of an operator begins."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    clerk: Clerk
+
+
+class OpenAccount(OperatorCommand, array_like=True, tag=40, frozen=True, gc=False):
+    """Open an account that does not exist yet, with its first card."""
+
+    account: NewAccountNumber
+    card: NewCardSerial
+    expires: Day
+    person_class: Literal["student", "staff", "administrator", "service-staff", "visitor"]
+
+
+class IssueCard(OperatorCommand, array_like=True, tag=41, frozen=True, gc=False):
+    """A new card in place of one that has expired."""
+
+    card: NewCardSerial
+    expires: Day
+
+
+class ActivateCard(OperatorCommand, array_like=True, tag=42, frozen=True, gc=False):
+    """The issued card may be used from now on."""
+
+
+class ReviewLoss(OperatorCommand, array_like=True, tag=43, frozen=True, gc=False):
+    """Somebody has looked at the reported loss: the card can be found or replaced now."""
+
+
+class FindCard(OperatorCommand, array_like=True, tag=44, frozen=True, gc=False):
+    """The lost card is back, and is what it was before the loss."""
+
+
+class FreezeCard(OperatorCommand, array_like=True, tag=45, frozen=True, gc=False):
+    """The school takes the card out of use."""
+
+
+class UnfreezeCard(OperatorCommand, array_like=True, tag=46, frozen=True, gc=False):
+    """The card may be used again."""
+
+
+class ReplaceCard(OperatorCommand, array_like=True, tag=47, frozen=True, gc=False):
+    """A new card in place of the lost one, for a fee."""
+
+    card: NewCardSerial
+    fee: FeePayment
+
+
+class CloseAccount(OperatorCommand, array_like=True, tag=48, frozen=True, gc=False):
+    """Nothing more happens on the account, whose purses are empty."""
+
+
+class SetExpiry(OperatorCommand, array_like=True, tag=49, frozen=True, gc=False):
+    """The card's last day is another one."""
+
+    expires: Day
+
+
+class CorrectEntry(OperatorCommand, array_like=True, tag=50, frozen=True, gc=False):
+    """A counter-entry: `amount`, which may be negative, goes into a purse (0 main, 1 subsidy, 2 family)."""
+
+    purse: Annotated[int, Meta(ge=0, le=2)]
+    amount: Amount
+    reason: CorrectionReason
 
 
 class SignedOn(Struct, array_like=True, tag=101, frozen=True):
@@ -177,7 +288,23 @@ class Rejected(Struct, array_like=True, tag=120, frozen=True):
     explanation: str
 
 
-AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal
+OfficeRequest = (
+    ReportLoss
+    | OpenAccount
+    | IssueCard
+    | ActivateCard
+    | ReviewLoss
+    | FindCard
+    | FreezeCard
+    | UnfreezeCard
+    | ReplaceCard
+    | CloseAccount
+    | SetExpiry
+    | CorrectEntry
+)
+"""What the card office asks; a loss can be reported by its holder too."""
+
+AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | OfficeRequest
 """Requests about one account: the shard answers them."""
 
 Request = SignOn | SignOff | Echo | AccountRequest

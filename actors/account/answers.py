@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.account.events import Event
+from actors.account.service import asked
 from actors.account.tables import ANSWER, CONTENT, EVENTS, SERVICE
 from wire.codes import Code, Reason
 from wire.messages import Answer
@@ -30,10 +31,11 @@ def concerns(event: Any) -> tuple[tuple[int, int], ...]:
 
 def same_content(event: Event, request: Any) -> bool:
     """Whether the request that led to `event` asked for the same. How long its terminal would wait is no content."""
-    if SERVICE[type(event)] != SERVICE[type(request)]:
+    said = asked(event)
+    if SERVICE[type(said)] != SERVICE[type(request)]:
         return False
     content = CONTENT[type(request)]
-    return bool(content(event) == content(request))
+    return bool(content(said) == content(request))
 
 
 def _is_original(event: Any, request: Any) -> bool:

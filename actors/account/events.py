@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from actors.account.card import CardState, PersonClass
 from wire.codes import Code, Reason
+from wire.messages import CorrectionReason, FeePayment, OfficeRequest
 
 
 class Opened(Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -177,8 +178,132 @@ class ReversalDeclined(Struct, array_like=True, tag=8, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
+class OfficeEvent(Struct, array_like=True, frozen=True, gc=False):
+    """How every event of the card office begins.
+
+    `clerk` is who did it (empty: a kiosk), `card` the serial of the account's card after it.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    clerk: str
+    card: str
+    business_day: int
+    balances: tuple[int, ...]
+
+
+class LossReported(OfficeEvent, array_like=True, tag=30, frozen=True, gc=False):
+    """The card is lost from here on."""
+
+
+class AccountOpened(OfficeEvent, array_like=True, tag=31, frozen=True, gc=False):
+    """The account exists from here on, with its first card and nothing in its purses."""
+
+    card_state: CardState
+    expires: int
+    person_class: PersonClass
+
+
+class CardIssued(OfficeEvent, array_like=True, tag=32, frozen=True, gc=False):
+    """`card` took the place of `dead_card`, which had expired and is dead for ever."""
+
+    dead_card: str
+    expires: int
+
+
+class CardActivated(OfficeEvent, array_like=True, tag=33, frozen=True, gc=False):
+    """The issued card may be used."""
+
+
+class LossReviewed(OfficeEvent, array_like=True, tag=34, frozen=True, gc=False):
+    """Somebody has looked at the loss."""
+
+
+class CardFound(OfficeEvent, array_like=True, tag=35, frozen=True, gc=False):
+    """The lost card is what it was before the loss."""
+
+
+class CardFrozen(OfficeEvent, array_like=True, tag=36, frozen=True, gc=False):
+    """The card is out of use; a lost one will be when it is found."""
+
+
+class CardUnfrozen(OfficeEvent, array_like=True, tag=37, frozen=True, gc=False):
+    """The card is not frozen any more."""
+
+
+class CardReplaced(OfficeEvent, array_like=True, tag=38, frozen=True, gc=False):
+    """`card` took the place of `dead_card`, which was lost and is dead for ever.
+
+    `amount` is what it cost, and `paid` how much of that came from each purse.
+    """
+
+    dead_card: str
+    fee: FeePayment
+    amount: int
+    paid: tuple[int, ...]
+    merchant: int
+    period: int
+    authorization: int
+
+
+class AccountClosed(OfficeEvent, array_like=True, tag=39, frozen=True, gc=False):
+    """Nothing more happens on the account, and its card is dead."""
+
+
+class ExpirySet(OfficeEvent, array_like=True, tag=40, frozen=True, gc=False):
+    """The card's last day is `expires`."""
+
+    expires: int
+
+
+class EntryCorrected(OfficeEvent, array_like=True, tag=41, frozen=True, gc=False):
+    """A counter-entry: `amount`, which may be negative, went into `purse`."""
+
+    purse: int
+    amount: int
+    reason: CorrectionReason
+    merchant: int
+    period: int
+    authorization: int
+
+
+class OfficeDeclined(Struct, array_like=True, tag=42, frozen=True, gc=False):
+    """A request to the card office was refused, and stays refused: `asked` is the request itself."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    asked: OfficeRequest
+    business_day: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
 Reversal = Reversed | PurchaseReversed | Tombstoned
 """Events that settle their original as well as themselves."""
+
+Office = (
+    LossReported
+    | AccountOpened
+    | CardIssued
+    | CardActivated
+    | LossReviewed
+    | CardFound
+    | CardFrozen
+    | CardUnfrozen
+    | CardReplaced
+    | AccountClosed
+    | ExpirySet
+    | EntryCorrected
+    | OfficeDeclined
+)
+"""Events of the card office."""
 
 Decided = (
     Purchased
@@ -190,6 +315,7 @@ Decided = (
     | PurchaseReversed
     | Tombstoned
     | ReversalDeclined
+    | Office
 )
 """Events that answer a terminal's request."""
 

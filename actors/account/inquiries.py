@@ -8,6 +8,7 @@ from typing import Any, Final
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import Event, Opened
+from actors.account.service import asked
 from actors.account.state import Account
 from actors.account.tables import EVENTS, SERVICE
 from actors.calendar import Moment
@@ -48,6 +49,6 @@ def statement_entry(event: Any) -> StatementEntry:
     if isinstance(event, Opened):
         gained = sum(event.balances)
         return StatementEntry(event.time_us, "opening", Code.APPROVED, gained, event.balances, 0, 0)
-    service, gained = SERVICE[type(event)], EVENTS[type(event)].gained(event)
+    service, gained = SERVICE[type(asked(event))], EVENTS[type(event)].gained(event)
     code = getattr(event, "code", Code.APPROVED)
     return StatementEntry(event.time_us, service, code, gained, event.balances, event.terminal, event.stan)

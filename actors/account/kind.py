@@ -9,7 +9,7 @@ from actors.account.booking import book, holdings
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.state import Account, new_account
-from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, ORIGINAL_OF, SERVICE
+from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, OPENING, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
 
 ACCOUNT: Final = Kind(
@@ -28,4 +28,5 @@ ACCOUNT: Final = Kind(
     holdings=holdings,
     effect=EFFECT,
     book=book,
+    opening=OPENING,
 )

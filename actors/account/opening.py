@@ -1,13 +1,13 @@
-"""Opening: the one event that no terminal asks for. An accounts file brings the account into being."""
+"""How an account begins: by an accounts file (the one event that no terminal asks for), or by an operator."""
 
 from __future__ import annotations
 
-from actors.account.events import Opened
+from actors.account.events import AccountOpened, Opened
 from actors.account.postings import OPENING, Booking, purse_postings
 from actors.account.state import Account
 
 
-def apply_opened(account: Account, event: Opened, position: int) -> Account:
+def apply_opened(account: Account, event: Opened | AccountOpened, position: int) -> Account:
     """The account as it was opened."""
     return Account(
         account.number, position, position, event.card, event.card_state, event.expires, event.person_class,

@@ -16,6 +16,8 @@ Booking = tuple[TotalsKey | None, int, tuple[Posting, ...]]
 
 MERCHANTS: Final = "merchant"
 CHANNELS: Final = "channel"
+CORRECTIONS: Final = "correction"
+FEE_INCOME: Final[LedgerAccount] = ("fee income", 0)
 SUSPENSE: Final[LedgerAccount] = ("suspense", 0)
 OPENING: Final[LedgerAccount] = ("opening", 0)
 MAIN_PURSE: Final[LedgerAccount] = (PURSES, MAIN)

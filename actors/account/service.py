@@ -57,6 +57,9 @@ class ServiceRow(NamedTuple):
     names_original: bool = False
     """Whether its requests have `original_terminal` and `original_stan`."""
 
+    opens: bool = False
+    """Whether it may be asked of an account that does not exist: if it is approved, the account does from then on."""
+
 
 _SHOW_BALANCES: Final = frozenset({Code.INSUFFICIENT_FUNDS, Code.OVER_AMOUNT_LIMIT})
 """Declines that come after the card was found good: any other shows no balance to whoever holds it."""
@@ -76,6 +79,11 @@ def declined(event: Any) -> Answer:
     """No, and why."""
     balances = event.balances if event.code in _SHOW_BALANCES else ()
     return Answer(event.terminal, event.stan, event.code, event.reason, 0, balances, ())
+
+
+def asked(event: Any) -> Any:
+    """What has service and content of the request that came to this event: the request, if it is kept, or the event."""
+    return getattr(event, "asked", event)
 
 
 DECLINED: Final = EventRow(unchanged, declined)

@@ -7,6 +7,16 @@ from msgspec import Struct
 from actors.account.card import CardState, PersonClass
 
 
+class Loss(Struct, array_like=True, frozen=True, gc=False):
+    """A loss that was reported, and what the card will be when it is found."""
+
+    reported_us: int
+    """Microseconds since the Unix epoch; 0: before the account was opened here."""
+
+    found_state: CardState
+    reviewed: bool = False
+
+
 class Account(Struct, array_like=True, frozen=True, gc=False):
     """`position` 0 is an account that was never opened. `purses`: see `actors.account.purses`."""
 
@@ -36,6 +46,11 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
 
     period_spent: int = 0
     period_purchases: int = 0
+    loss: Loss | None = None
+    """While the card is lost. None of a lost card: it was lost, and active before that, when the account was opened."""
+
+    dead_cards: tuple[str, ...] = ()
+    """The serials of earlier cards, which are never good again."""
 
 
 def new_account(number: str) -> Account:

@@ -37,11 +37,17 @@ EFFECT: Final[dict[type, Callable[[Any], Effect | None]]] = {event: row.effect f
 """An event that is not here has none."""
 
 SERVICE: Final[dict[type, str]] = {
-    **{kind: service.service.value for service in SERVICES for kind in (service.request, *service.events)},
+    **{
+        kind: service.service.value
+        for service in SERVICES
+        for kind in (service.request, *service.events)
+        if not hasattr(kind, "asked")
+    },
     BalanceInquiry: Service.BALANCE_INQUIRY.value,
     MiniStatement: Service.MINI_STATEMENT.value,
 }
-"""Which service a request asks for, and an event came of; one that answers nobody is not here."""
+"""Which service a request asks for, and an event came of; one that answers nobody is not here, nor one that keeps what
+was asked (see `service.asked`)."""
 
 CONTENT: Final[dict[type, Callable[[Any], Any]]] = {
     service.request: attrgetter(*service.content) for service in SERVICES
@@ -52,3 +58,6 @@ ORIGINAL_OF: Final[dict[type, Callable[[Any], tuple[int, int]]]] = {
     service.request: attrgetter("original_terminal", "original_stan") for service in SERVICES if service.names_original
 }
 """By request: the (terminal, stan) that it names besides its own; a request that is not here names none."""
+
+OPENING: Final = frozenset(service.request for service in SERVICES if service.opens)
+"""Requests that may be made of an account that does not exist."""

@@ -9,7 +9,7 @@ from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.history import AccountHistory
 from simulators.auditor.requests import Key, is_recorded, key_of, service_of
-from simulators.auditor.world import Rules
+from simulators.auditor.world import Rules, first_world, unopened_world
 from wire.codes import TECHNICAL_CODES, Code, Reason
 from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statement
 
@@ -31,7 +31,8 @@ class Auditor:
 
     def __init__(self, cards: Iterable[Card], rules: Rules) -> None:
         """`cards` with the balances that they have before the first request."""
-        self._histories = {card.account: AccountHistory(card, rules) for card in cards}
+        self._rules = rules
+        self._histories = {card.account: AccountHistory(first_world(card), rules) for card in cards}
         self._answers: dict[Key, Answer] = {}
         self._authorizations: dict[int, Key] = {}
         self._inquiries_unanswered: Counter[str] = Counter()
@@ -43,11 +44,14 @@ class Auditor:
 
     def change_rules(self, rules: Rules) -> None:
         """From now on these hold: another meal period, say."""
+        self._rules = rules
         for history in self._histories.values():
             history.rules = rules
 
     def record_sent(self, request: AccountRequest) -> None:
         """A copy of `request` was handed to the network: call this before any reply to it can come."""
+        if request.account not in self._histories:
+            self._histories[request.account] = AccountHistory(unopened_world(request.account), self._rules)
         self._histories[request.account].sent(request)
         if not is_recorded(request):
             self._inquiries_unanswered[service_of(request)] += 1
@@ -103,7 +107,11 @@ class Auditor:
         if not is_recorded(request):
             self.counts[service_of(request), reply.code] += 1
             return history.decided(request, reply)
-        return self._changed(request, reply) or self._first_answer(request, reply, history)
+        finding = self._changed(request, reply) or self._first_answer(request, reply, history)
+        if not history.is_recorded(key_of(request)):
+            history.without_effect(request)
+            self._answers.pop(key_of(request), None)
+        return finding
 
     def _first_answer(self, request: AccountRequest, reply: Answer, history: AccountHistory) -> Finding | None:
         key = key_of(request)

@@ -11,26 +11,26 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from simulators.accounts import Card, Purses, purses_told
+from simulators.accounts import Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import Key, is_recorded, key_of
-from simulators.auditor.world import Decision, Outcome, Rules, World, added, first_world, negative
+from simulators.auditor.world import Decision, Outcome, Rules, World, added, negative
 from simulators.money import format_yuan
 from wire.codes import Code
-from wire.messages import AccountReply, AccountRequest, Purchase, Reversal, Statement, TopUp
+from wire.messages import AccountReply, AccountRequest, CorrectEntry, Purchase, ReplaceCard, Reversal, Statement, TopUp
 
 
 class AccountHistory:
     """One account's. `effects` are the acknowledged changes of its balance, in minor units, oldest first."""
 
-    __slots__ = ("_card", "_open", "effects", "rules", "worlds")
+    __slots__ = ("_account", "_open", "effects", "rules", "worlds")
 
-    def __init__(self, card: Card, rules: Rules) -> None:
-        self._card = card
+    def __init__(self, first: World, rules: Rules) -> None:
+        self._account = first.card.account
         self.rules = rules
         self._open: Counter[AccountRequest] = Counter()
-        self.worlds = [first_world(card)]
+        self.worlds = [first]
         self.effects: dict[Key, int] = {}
 
     def sent(self, request: AccountRequest) -> None:
@@ -67,6 +67,10 @@ class AccountHistory:
         self._close_decided()
         return finding
 
+    def is_recorded(self, key: Key) -> bool:
+        """Whether what was answered for `key` is kept; it is not where there is no account."""
+        return any(key in world.decided for world in self.worlds)
+
     def purses_found(self, purses: Purses) -> Finding | None:
         """What the account's purses hold was seen from outside, such as in a restarted switch."""
         possible = self._reachable(None)
@@ -75,7 +79,7 @@ class AccountHistory:
             self.worlds = matching
             return None
         finding = self._money_fault(0, 0, sum(purses), possible) or Finding(
-            Fault.WRONG_BALANCE, self._card.account, 0, 0, _purses(purses, possible)
+            Fault.WRONG_BALANCE, self._account, 0, 0, _purses(purses, possible)
         )
         self.worlds = [replace(self.worlds[0], purses=purses)]
         return finding
@@ -116,6 +120,10 @@ class AccountHistory:
                 return -request.amount
             case TopUp():
                 return request.amount
+            case CorrectEntry():
+                return request.amount
+            case ReplaceCard():
+                return -sum(reply.paid)
             case Reversal():
                 return -self.effects.get((request.original_terminal, request.original_stan), 0)
             case _:
@@ -133,7 +141,8 @@ class AccountHistory:
         if isinstance(request, Reversal) and reply.code is Code.APPROVED:
             original = request.original_terminal, request.original_stan
             decided[original] = decided.get(original, Decision(None, None))._replace(is_reversed=True)
-        return replace(world, purses=purses, spent=world.spent + sum(paid), decided=decided)
+        spent = world.spent + (sum(paid) if isinstance(request, Purchase) else 0)
+        return replace(world, purses=purses, spent=spent, decided=decided)
 
     def _explain(self, request: AccountRequest, reply: AccountReply, possible: list[World]) -> Finding:
         terminal, stan = key_of(request)
@@ -147,7 +156,7 @@ class AccountHistory:
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
         texts = sorted({_describe(outcome.code, outcome.reason, outcome.balances or ()) for outcome in expected})
         explanation = f"answered {_describe_reply(reply)}; expected {' or '.join(texts)}"
-        return Finding(fault, self._card.account, terminal, stan, explanation)
+        return Finding(fault, self._account, terminal, stan, explanation)
 
     def _money_fault(self, terminal: int, stan: int, found: int, possible: list[World]) -> Finding | None:
         """Whether exactly one acknowledged effect, missing or counted again, explains the balance `found`."""
@@ -160,7 +169,7 @@ class AccountHistory:
                     which = f"the acknowledged {format_yuan(change)} of terminal {at_terminal}, STAN {at_stan}"
                     said = "is missing" if fault is Fault.LOST else "counts twice"
                     text = f"{which} {said}: balance {format_yuan(found)} instead of {format_yuan(expected)}"
-                    return Finding(fault, self._card.account, terminal or at_terminal, stan or at_stan, text)
+                    return Finding(fault, self._account, terminal or at_terminal, stan or at_stan, text)
         return None
 
 

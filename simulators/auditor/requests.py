@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wire.messages import AccountRequest, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+from wire.messages import (
+    AccountRequest,
+    ActivateCard,
+    BalanceInquiry,
+    CloseAccount,
+    CorrectEntry,
+    FindCard,
+    FreezeCard,
+    IssueCard,
+    MiniStatement,
+    OpenAccount,
+    Purchase,
+    ReplaceCard,
+    ReportLoss,
+    Reversal,
+    ReviewLoss,
+    SetExpiry,
+    TopUp,
+    UnfreezeCard,
+)
 
 Key = tuple[int, int]
 """(terminal, STAN)."""
@@ -26,6 +45,18 @@ _SERVICE_NAMES: Mapping[type, str] = {
     BalanceInquiry: "balance-inquiry",
     MiniStatement: "mini-statement",
     Reversal: "reversal",
+    ReportLoss: "report-loss",
+    OpenAccount: "open",
+    IssueCard: "issue",
+    ActivateCard: "activate",
+    ReviewLoss: "review-loss",
+    FindCard: "found",
+    FreezeCard: "freeze",
+    UnfreezeCard: "unfreeze",
+    ReplaceCard: "replace",
+    CloseAccount: "close",
+    SetExpiry: "set-expiry",
+    CorrectEntry: "correct",
 }
 
 

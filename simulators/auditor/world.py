@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simulators.accounts import Card, Purses
+from simulators.accounts import Card, CardState, Purses
 from simulators.auditor.requests import Key, key_of
 from simulators.campus import Limits, Terminal
 from wire.codes import Code, Reason
@@ -37,6 +38,8 @@ class Rules(Struct, frozen=True):
 
     period: int | None = None
     """The meal period, if it is known that everything falls into it from here on; None: any."""
+    replacement_fee: int = 0
+    """What a new card in place of a lost one costs, in minor units."""
 
 
 class Outcome(NamedTuple):
@@ -70,6 +73,15 @@ class World(Struct, frozen=True):
     purses: Purses
     spent: int
     decided: dict[Key, Decision]
+    opened: bool = True
+    """Whether there is such an account."""
+
+    state_when_found: CardState = CardState.ACTIVE
+    """What a lost card was before the loss, or what an operator made of it since."""
+
+    loss_reviewed: bool = False
+    dead_cards: frozenset[str] = frozenset()
+    """Serials of the account's earlier cards."""
 
     @property
     def balance(self) -> int:
@@ -80,6 +92,11 @@ class World(Struct, frozen=True):
 def first_world(card: Card) -> World:
     """Before the first request."""
     return World(card, card.purses, 0, {})
+
+
+def unopened_world(account: str) -> World:
+    """Before there was such an account."""
+    return World(Card(account, "", CardState.CLOSED, date.min, "", NOTHING), NOTHING, 0, {}, opened=False)
 
 
 def decide(

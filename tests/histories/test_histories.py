@@ -21,8 +21,8 @@ from actors.account.kind import ACCOUNT
 from actors.calendar import Calendar, MealPeriod
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
+from actors.policy import OPERATOR_COMMANDS, Policy, Service
 from actors.policy import Limits as SwitchLimits
-from actors.policy import Policy
 from actors.policy import Terminal as SwitchTerminal
 from actors.recovery import recover
 from actors.verification import verify
@@ -33,14 +33,37 @@ from simulators.campus import SERVICES_BY_KIND as SIMULATED_SERVICES
 from simulators.campus import Limits, Terminal
 from switch.campus import SERVICES_BY_KIND
 from wire.codec import reply_decoder
-from wire.messages import BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+from wire.codes import Code
+from wire.messages import (
+    ActivateCard,
+    BalanceInquiry,
+    CloseAccount,
+    CorrectEntry,
+    CorrectionReason,
+    FeePayment,
+    FindCard,
+    FreezeCard,
+    IssueCard,
+    MiniStatement,
+    OpenAccount,
+    Purchase,
+    ReplaceCard,
+    ReportLoss,
+    Reversal,
+    ReviewLoss,
+    SetExpiry,
+    TopUp,
+    UnfreezeCard,
+)
 
 EXAMPLES, STEPS = 100, 250
 """Together 25,000 steps."""
 
-TILL, OTHER_TILL, TOP_UP_MACHINE = 1001, 1002, 2001
-KINDS = {TILL: "canteen", OTHER_TILL: "canteen", TOP_UP_MACHINE: "top-up"}
-ACTIVE, FROZEN, STAFF = "20260001", "20260002", "30000001"
+TILL, OTHER_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK = 1001, 1002, 2001, 3001, 4001, 4002
+KINDS = {TILL: "canteen", OTHER_TILL: "canteen", TOP_UP_MACHINE: "top-up", KIOSK: "kiosk"}
+ROLES = {DESK: OPERATOR_COMMANDS, SMALL_DESK: (Service.REPORT_LOSS, Service.REVIEW_LOSS, Service.ACTIVATE_CARD)}
+ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT = "20260001", "20260002", "30000001", "20260003", "20260004"
+FEE = 1_500
 PURSES = (5_000, 700, 300)
 LIMITS = {
     "purchase_max": 2_000, "day_max": 5_000, "top_up_max": 10_000, "balance_max": 20_000, "period_max": 4_000,
@@ -56,20 +79,37 @@ PERIODS = 3
 CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)), MealPeriod("dinner", time(16))))
 POLICY = Policy(
     SwitchLimits(**LIMITS),
-    {number: SwitchTerminal(number, 1, SERVICES_BY_KIND[kind], None) for number, kind in KINDS.items()},
+    {number: SwitchTerminal(number, 1, SERVICES_BY_KIND[kind], None) for number, kind in KINDS.items()}
+    | {number: SwitchTerminal(number, 1, frozenset(role), None, "role") for number, role in ROLES.items()},
     CALENDAR,
     class_limits={PersonClass.STAFF: SwitchLimits(**STAFF_LIMITS)},
+    replacement_fee=FEE,
 )
 RULES = Rules(
     Limits(**LIMITS),
     (1, 2, 0),
-    {number: Terminal(number, "s", 1, SIMULATED_SERVICES[kind]) for number, kind in KINDS.items()},
+    {number: Terminal(number, "s", 1, SIMULATED_SERVICES[kind]) for number, kind in KINDS.items()}
+    | {
+        number: Terminal(number, "s", 1, frozenset(command.value for command in role), role="role")
+        for number, role in ROLES.items()
+    },
     TODAY,
     class_limits={"staff": Limits(**STAFF_LIMITS)},
     period=0,
+    replacement_fee=FEE,
 )
-ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN])
+ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN, UNOPENED, WORN_OUT])
 TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, TOP_UP_MACHINE])
+DESKS = st.sampled_from([DESK, DESK, DESK, DESK, SMALL_DESK, TILL])
+CLERKS = st.sampled_from(["wu", "wu", "li-2"])
+SERIALS = st.integers(1, 40).map("N{}".format)
+EXPIRIES = st.sampled_from([20991231, 20300229, TODAY, TODAY - 1])
+NEW_CARDS = {
+    OpenAccount: (SERIALS, EXPIRIES, st.just("student")),
+    IssueCard: (SERIALS, EXPIRIES),
+    ReplaceCard: (SERIALS, st.sampled_from(FeePayment)),
+}
+CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FreezeCard, UnfreezeCard)
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
 
@@ -79,7 +119,7 @@ def card_of(account: str) -> str:
 
 
 class Histories(RuleBasedStateMachine):
-    """One shard with three accounts, and everything that was ever asked of it."""
+    """One shard with four accounts and room for a fifth, and everything that was ever asked of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +129,7 @@ class Histories(RuleBasedStateMachine):
             Opening(ACTIVE, card_of(ACTIVE), SwitchCardState.ACTIVE, 20991231, PersonClass.STUDENT, PURSES),
             Opening(FROZEN, card_of(FROZEN), SwitchCardState.FROZEN, 20991231, PersonClass.STUDENT, PURSES),
             Opening(STAFF, card_of(STAFF), SwitchCardState.ACTIVE, 20991231, PersonClass.STAFF, PURSES),
+            Opening(WORN_OUT, card_of(WORN_OUT), SwitchCardState.EXPIRED, TODAY - 1, PersonClass.STUDENT, PURSES),
         ]
         open_accounts(self.shard, openings, CALENDAR.moment(NOON_US - 1))
         expires = date(2099, 12, 31)
@@ -97,26 +138,62 @@ class Histories(RuleBasedStateMachine):
                 Card(ACTIVE, card_of(ACTIVE), CardState.ACTIVE, expires, "student", PURSES),
                 Card(FROZEN, card_of(FROZEN), CardState.FROZEN, expires, "student", PURSES),
                 Card(STAFF, card_of(STAFF), CardState.ACTIVE, expires, "staff", PURSES),
+                Card(WORN_OUT, card_of(WORN_OUT), CardState.EXPIRED, date(2026, 8, 31), "student", PURSES),
             ],
             RULES,
         )
         self.stans = count(1)
         self.asked: list[Any] = []
         self.period = 0
+        self.cards = {account: [card_of(account)] for account in (ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT)}
+        """By account: the serials of all cards that it ever had, the current one last."""
 
-    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, card=st.booleans())
-    def purchase(self, account: str, terminal: int, amount: int, card: bool) -> None:  # noqa: FBT001 - drawn
-        serial = card_of(account) if card else "another"
+    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, data=st.data())
+    def purchase(self, account: str, terminal: int, amount: int, data: st.DataObject) -> None:
+        cards = self.cards[account]
+        serial = data.draw(st.sampled_from([cards[-1], cards[-1], cards[-1], *cards[:-1], "another"]))
         self.ask(Purchase(terminal, next(self.stans), 1_000, account, serial, amount))
 
     @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, channel=st.integers(1, 3))
     def top_up(self, account: str, terminal: int, amount: int, channel: int) -> None:
-        self.ask(TopUp(terminal, next(self.stans), 1_000, account, card_of(account), amount, channel))
+        self.ask(TopUp(terminal, next(self.stans), 1_000, account, self.cards[account][-1], amount, channel))
 
     @rule(account=ACCOUNTS, terminal=TERMINALS)
     def inquiry(self, account: str, terminal: int) -> None:
-        self.ask(BalanceInquiry(terminal, next(self.stans), 1_000, account, card_of(account)))
-        self.ask(MiniStatement(terminal, next(self.stans), 1_000, account, card_of(account), 5))
+        self.ask(BalanceInquiry(terminal, next(self.stans), 1_000, account, self.cards[account][-1]))
+        self.ask(MiniStatement(terminal, next(self.stans), 1_000, account, self.cards[account][-1], 5))
+
+    @rule(account=ACCOUNTS, terminal=st.sampled_from([KIOSK, KIOSK, DESK, TILL]), clerk=st.sampled_from(["", "wu"]))
+    def loss(self, account: str, terminal: int, clerk: str) -> None:
+        self.ask(ReportLoss(terminal, next(self.stans), 1_000, account, clerk))
+
+    @rule(account=ACCOUNTS, desk=DESKS, clerk=CLERKS, command=st.sampled_from(CHANGES_OF_CARDS))
+    def change_of_a_card(self, account: str, desk: int, clerk: str, command: Any) -> None:
+        self.ask(command(desk, next(self.stans), 1_000, account, clerk))
+
+    @rule(
+        account=ACCOUNTS, desk=DESKS, clerk=CLERKS, command=st.sampled_from(sorted(NEW_CARDS, key=str)), data=st.data()
+    )
+    def new_card(self, account: str, desk: int, clerk: str, command: Any, data: st.DataObject) -> None:
+        fields = [data.draw(field) for field in NEW_CARDS[command]]
+        self.ask(command(desk, next(self.stans), 1_000, account, clerk, *fields))
+
+    @rule(account=ACCOUNTS, desk=DESKS, clerk=CLERKS, expires=EXPIRIES)
+    def other_last_day(self, account: str, desk: int, clerk: str, expires: int) -> None:
+        self.ask(SetExpiry(desk, next(self.stans), 1_000, account, clerk, expires))
+
+    @rule(account=ACCOUNTS, desk=DESKS, purse=st.integers(0, 2), amount=AMOUNTS, sign=st.sampled_from([1, -1]))
+    def correction(self, account: str, desk: int, purse: int, amount: int, sign: int) -> None:
+        reason = CorrectionReason.WRONG_AMOUNT
+        self.ask(CorrectEntry(desk, next(self.stans), 1_000, account, "wu", purse, sign * amount, reason))
+
+    @rule(account=st.sampled_from([WORN_OUT, UNOPENED]), desk=DESKS, pay_out=st.booleans())
+    def closing(self, account: str, desk: int, pay_out: bool) -> None:  # noqa: FBT001 - drawn
+        held = self.shard.state(account).purses if pay_out and self.shard.state(account) else ()
+        for purse, amount in enumerate(held):
+            reason = CorrectionReason.PAID_OUT
+            self.ask(CorrectEntry(DESK, next(self.stans), 1_000, account, "wu", purse, -amount, reason))
+        self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), terminal=TERMINALS, other_amount=st.sampled_from([0, 0, 0, 1]))
@@ -131,7 +208,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS)
     def reversal_before_its_original(self, account: str, terminal: int, amount: int) -> None:
-        original = Purchase(TILL, next(self.stans), 1_000, account, card_of(account), amount)
+        original = Purchase(TILL, next(self.stans), 1_000, account, self.cards[account][-1], amount)
         self.ask(Reversal(terminal, next(self.stans), 1_000, account, TILL, original.stan, amount))
         self.ask(original)
 
@@ -164,8 +241,19 @@ class Histories(RuleBasedStateMachine):
         turn = self.shard.decide([request], moment, POLICY)
         self.shard.commit(turn)
         self.shard.adopt(turn)
-        self.auditor.judge(request, reply_decoder.decode_message(turn.answers[0]))
+        answer = reply_decoder.decode_message(turn.answers[0])
+        self.auditor.judge(request, answer)
+        if turn.recorded:
+            self.note(request, answer.code is Code.APPROVED)
         self.asked.append(request)
+
+    def note(self, request: Any, approved: bool) -> None:  # noqa: FBT001 - what the answer was
+        """Keep the serial of a new card; the ones before it are dead for ever."""
+        cards = self.cards[request.account]
+        if approved and isinstance(request, OpenAccount | IssueCard | ReplaceCard):
+            assert request.card not in cards or isinstance(request, OpenAccount)
+            cards.append(request.card)
+        assert not (approved and isinstance(request, Purchase | TopUp) and request.card in cards[:-1])
 
     def teardown(self) -> None:
         """The journal replays to what the shard says."""

@@ -13,12 +13,12 @@ from actors.account.state import Account
 from actors.calendar import Calendar, MealPeriod, Moment
 from actors.journal import Journal
 from actors.opening import Opening, open_accounts
-from actors.policy import Limits, Policy, Service, Terminal
+from actors.policy import OPERATOR_COMMANDS, Limits, Policy, Service, Terminal
 from actors.recovery import recover
 from actors.shard import Shard, Turn
 from actors.store import Store
 from wire.codec import reply_decoder
-from wire.messages import BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+from wire.messages import BalanceInquiry, MiniStatement, Purchase, ReportLoss, Reversal, TopUp
 
 CALENDAR = Calendar(
     ZoneInfo("Asia/Shanghai"),
@@ -38,12 +38,17 @@ TILL = Terminal(1001, 1, frozenset({Service.PURCHASE, Service.REVERSAL} | INQUIR
 OTHER_TILL = Terminal(1002, 2, TILL.services, None)
 BREAKFAST_TILL = Terminal(1003, 2, TILL.services, frozenset({BREAKFAST}))
 TOP_UP_MACHINE = Terminal(2001, 3, frozenset({Service.TOP_UP, Service.REVERSAL} | INQUIRIES), None)
-KIOSK = Terminal(3001, 0, frozenset(INQUIRIES), None)
-TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK)
+KIOSK = Terminal(3001, 0, frozenset({Service.REPORT_LOSS} | INQUIRIES), None)
+DESK = Terminal(4001, 9, frozenset(OPERATOR_COMMANDS), None, "manager")
+SMALL_DESK = Terminal(4002, 9, frozenset({Service.REVIEW_LOSS, Service.REPORT_LOSS}), None, "reviewer")
+TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK)
+REPLACEMENT_FEE = 1_500
 
 LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
 NO_LIMITS = Limits(0, 0, 0, 0)
-POLICY = Policy(LIMITS, {terminal.number: terminal for terminal in TERMINALS}, CALENDAR)
+POLICY = Policy(
+    LIMITS, {terminal.number: terminal for terminal in TERMINALS}, CALENDAR, replacement_fee=REPLACEMENT_FEE
+)
 
 ALICE, BOB = "20260001", "20260002"
 
@@ -85,6 +90,16 @@ def reversal(stan: int, original: Any, terminal: int = TILL.number, amount: int 
     """The original undone."""
     stated = original.amount if amount is None else amount
     return Reversal(terminal, stan, 3_000, original.account, original.terminal, original.stan, stated)
+
+
+def command(stan: int, request: type, *fields: Any, number: str = ALICE, terminal: int = DESK.number) -> Any:
+    """What an operator asks; `fields` are those after the clerk."""
+    return request(terminal, stan, 3_000, number, "wu", *fields)
+
+
+def report_loss(stan: int, number: str = ALICE, terminal: int = KIOSK.number) -> ReportLoss:
+    """The holder reports the card lost."""
+    return ReportLoss(terminal, stan, 3_000, number)
 
 
 def balance_inquiry(stan: int, number: str = ALICE, terminal: int = TILL.number) -> BalanceInquiry:

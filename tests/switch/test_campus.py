@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.account.card import PersonClass
-from actors.policy import Limits, Service
+from actors.policy import OPERATOR_COMMANDS, Limits, Service
 from switch.campus import (
     AMOUNT_MINOR_MAX,
     SERVICES_BY_KIND,
@@ -64,6 +64,13 @@ def test_the_example_is_a_campus(campus_file):
     assert campus.policy.terminals[3001].open_periods is None
     assert campus.policy.terminals[9001].services == SERVICES_BY_KIND["top-up"]
     assert campus.merchants[9].name == "Card office"
+    assert campus.policy.replacement_fee == 1_500
+    clerk, manager = campus.policy.terminals[9201], campus.policy.terminals[9202]
+    assert (clerk.role, manager.role) == ("clerk", "manager")
+    assert manager.services == {*OPERATOR_COMMANDS}
+    assert manager.services - clerk.services == {
+        Service.FREEZE_CARD, Service.UNFREEZE_CARD, Service.CLOSE_ACCOUNT, Service.CORRECT_ENTRY,
+    }  # fmt: skip
     assert campus.sessions == SessionLimits()
 
 
@@ -110,7 +117,7 @@ def test_what_a_kind_of_terminal_may_ask_for():
         "charger",
     }
     assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.TOP_UP in services} == {"top-up"}
-    assert SERVICES_BY_KIND["kiosk"] == {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
+    assert SERVICES_BY_KIND["kiosk"] == {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS}
     assert SERVICES_BY_KIND["gate"] == {Service.BALANCE_INQUIRY}
 
 
@@ -133,6 +140,8 @@ def test_what_a_kind_of_terminal_may_ask_for():
             "sessions.record_bytes_max",
             "expected `int` <= 65535",
         ),
+        ('"clerk"\ncommands', '"clerk"\ncommand', "roles[0].command", "unknown"),
+        ('"15.00"', "15", "card_office.replacement_fee", "expected `str`"),
         ("number = 9\n", "number = 0\n", "merchants[3].number", "expected `int` >= 1"),
         ('open = ["breakfast", "lunch", "dinner"]', "open = []", "merchants[1].open", "length >= 1"),
     ],
@@ -159,6 +168,11 @@ def test_a_mistake_of_shape_names_its_key_and_what_was_expected(campus_file, old
         ('day_max = "150.00"', 'balance_min = "5000.00"', "limits.visitor.balance_min", "less than balance_max"),
         ('"1000.00"', '"1000000.01"', "limits.top_up_max", "expected at most 1000000.00"),
         ('"5000.00"', '"５000"', "limits.balance_max", "at most two decimals"),  # noqa: RUF001 - a full-width digit
+        ('"15.00"', '"-15.00"', "card_office.replacement_fee", "expected 0.00 or more"),
+        ('role = "clerk"', 'role = "boss"', "stations[3].role", "one of those in [[roles]]"),
+        ('"review-loss", "found", "replace"', '"lose"', "roles[0].commands[4]", "expected one of open"),
+        ('kind = "operator"', 'kind = "kiosk"', "terminals[5].kind", "expected operator"),
+        ('kind = "kiosk"', 'kind = "operator"', "terminals[4].kind", "expected a role in its [[stations]] entry"),
         (
             '["subsidy", "family", "main"]',
             '["subsidy", "main"]',
@@ -196,7 +210,8 @@ def test_a_mistake_of_meaning_names_its_key_and_what_was_expected(campus_file, o
     [
         ("sites", 'name = "south"', "sites[2].name"),
         ("merchants", 'number = 3\nname = "Kiosk"\nsite = "south"', "merchants[4].number"),
-        ("stations", 'name = "south-1"\nsite = "north"', "stations[3].name"),
+        ("stations", 'name = "south-1"\nsite = "north"', "stations[5].name"),
+        ("roles", 'name = "clerk"\ncommands = ["found"]', "roles[2].name"),
         ("meal_periods", 'name = "lunch"\nuntil = "23:59:59"', "meal_periods[4].name"),
     ],
 )

@@ -7,21 +7,35 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wire import codec
-from wire.codec import MessageDecoder
+from wire.codec import MessageDecoder, Unreadable
 from wire.codes import Code, Reason
 from wire.messages import (
+    ActivateCard,
     Answer,
     BalanceInquiry,
+    CloseAccount,
+    CorrectEntry,
+    CorrectionReason,
     Echo,
     Echoed,
+    FeePayment,
+    FindCard,
+    FreezeCard,
+    IssueCard,
     MiniStatement,
+    OpenAccount,
     Purchase,
     Rejected,
+    ReplaceCard,
     Reply,
+    ReportLoss,
     Request,
     Reversal,
+    ReviewLoss,
+    SetExpiry,
     SignedOff,
     SignedOn,
     SignOff,
@@ -29,6 +43,7 @@ from wire.messages import (
     Statement,
     StatementEntry,
     TopUp,
+    UnfreezeCard,
 )
 
 
@@ -47,6 +62,12 @@ purses = st.lists(signed, max_size=4).map(tuple)
 accounts = st.text(min_size=1, max_size=19)
 head = (terminals, stans, waits, accounts)
 cards = st.text(min_size=1, max_size=20)
+digits = st.text("0123456789", min_size=1, max_size=19)
+serials = st.text([chr(code) for code in range(33, 127)], min_size=1, max_size=20)
+clerks = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", min_size=1, max_size=32)
+days = st.integers(20000101, 99991231)
+command = (*head, clerks)
+PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor")
 entries = st.builds(StatementEntry, counters, st.text(), codes, signed, purses, counters, counters)
 
 REQUESTS: dict[type, st.SearchStrategy[Any]] = {
@@ -58,6 +79,18 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     BalanceInquiry: st.builds(BalanceInquiry, *head, cards),
     MiniStatement: st.builds(MiniStatement, *head, cards, st.integers(5, 20)),
     Reversal: st.builds(Reversal, *head, terminals, stans, signed),
+    ReportLoss: st.builds(ReportLoss, *head, st.just("") | clerks),
+    OpenAccount: st.builds(OpenAccount, *head[:-1], digits, clerks, serials, days, st.sampled_from(PERSON_CLASSES)),
+    IssueCard: st.builds(IssueCard, *command, serials, days),
+    ActivateCard: st.builds(ActivateCard, *command),
+    ReviewLoss: st.builds(ReviewLoss, *command),
+    FindCard: st.builds(FindCard, *command),
+    FreezeCard: st.builds(FreezeCard, *command),
+    UnfreezeCard: st.builds(UnfreezeCard, *command),
+    ReplaceCard: st.builds(ReplaceCard, *command, serials, st.sampled_from(FeePayment)),
+    CloseAccount: st.builds(CloseAccount, *command),
+    SetExpiry: st.builds(SetExpiry, *command, days),
+    CorrectEntry: st.builds(CorrectEntry, *command, st.integers(0, 2), signed, st.sampled_from(CorrectionReason)),
 }
 REPLIES: dict[type, st.SearchStrategy[Any]] = {
     SignedOn: st.builds(SignedOn, codes, reasons, *[counters] * 6),
@@ -127,3 +160,27 @@ def test_replies_stay_within_the_sizes_that_clients_reserve() -> None:
     for size, message in sizes.items():
         (plaintext,) = codec.encode([message])
         assert 2 + len(plaintext) + 16 <= size, type(message).__name__
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", "2026x"),
+        ("account", "２０２６"),  # noqa: RUF001 - full-width digits
+        ("account", "2026\n"),
+        ("clerk", ""),
+        ("clerk", "Wu Lei"),
+        ("clerk", "wu\n"),
+        ("clerk", "x" * 33),
+        ("card", "C 1"),
+        ("card", "C1\n"),
+        ("card", "卡"),
+        ("expires", 19991231),
+        ("person_class", "guest"),
+    ],
+)
+def test_what_an_operator_may_not_write_cannot_be_read(field: str, value: Any) -> None:
+    good = OpenAccount(9201, 1, 1_000, "2026", "wu", "C1", 20300731, "student")
+    (message,) = codec.request_decoder.decode(codec.encode([replace(good, **{field: value})])[0])
+    assert isinstance(message, Unreadable)
+    assert (message.terminal, message.stan) == (9201, 1)

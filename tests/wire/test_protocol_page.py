@@ -264,8 +264,16 @@ def test_ranges_are_those_that_the_code_accepts() -> None:
         field.encode_name: (field.type.min_length, field.type.max_length, True)
         if isinstance(field.type, msgspec.inspect.StrType)
         else (field.type.ge, field.type.le, False)
-        for message in (messages.Echo, messages.Purchase, messages.MiniStatement, messages.Reversal)
+        for message in (
+            messages.Echo,
+            messages.Purchase,
+            messages.MiniStatement,
+            messages.Reversal,
+            messages.CorrectEntry,
+            messages.OpenAccount,
+        )
         for field in msgspec.inspect.type_info(message).fields
+        if isinstance(field.type, msgspec.inspect.StrType | msgspec.inspect.IntType)
     }
     assert amount == (1, 100_000_000, False)
     assert accepted.pop("amount") == (-(2**63), 2**63 - 1, False)

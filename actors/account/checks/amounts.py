@@ -61,6 +61,12 @@ def funds_check(account: Account, amount: int, balance_min: int = 0) -> Refusal 
     return _FUNDS if amount > held else None
 
 
+def purse_check(account: Account, purse: int, change: int) -> Refusal | None:
+    """A purse does not fall below zero by `change`."""
+    held = account.purses[purse] if purse < len(account.purses) else 0
+    return _FUNDS if held + change < 0 else None
+
+
 def credit_check(account: Account, amount: int, limits: Limits) -> Refusal | None:
     """One top-up, and the main purse after it, within the limits."""
     if limits.top_up_max and amount > limits.top_up_max:

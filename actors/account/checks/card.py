@@ -10,25 +10,34 @@ from actors.account.state import Account
 from wire.codes import Code, Reason
 
 _ACTIVE, _CLOSED = CardState.ACTIVE, CardState.CLOSED
-_ACCOUNT_CLOSED: Final = Refusal(Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED)
+ACCOUNT_CLOSED: Final = Refusal(Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED)
 _NO_CARD: Final = Refusal(Code.NO_SUCH_ACCOUNT, Reason.NO_CARD)
 _CARD_EXPIRED: Final = Refusal(Code.EXPIRED_CARD, Reason.CARD_EXPIRED)
-_BY_CARD_STATE: Final = {
+REFUSED_BY_STATE: Final = {
     CardState.LOST: Refusal(Code.LOST_CARD, Reason.CARD_LOST),
     CardState.REPLACED: Refusal(Code.RESTRICTED_CARD, Reason.CARD_REPLACED),
     CardState.FROZEN: Refusal(Code.RESTRICTED_CARD, Reason.CARD_FROZEN),
     CardState.ISSUED: Refusal(Code.RESTRICTED_CARD, Reason.CARD_NOT_ACTIVE),
     CardState.EXPIRED: _CARD_EXPIRED,
+    CardState.CLOSED: ACCOUNT_CLOSED,
 }
+"""Why a card of each state but one may not be used."""
+
+_CARD_REPLACED: Final = REFUSED_BY_STATE[CardState.REPLACED]
 
 
 def card_check(account: Account, card: str, business_day: int) -> Refusal | None:
     """It must be the account's current one, active and not expired, and the account not closed."""
     state = account.card_state
     if state is _CLOSED:
-        return _ACCOUNT_CLOSED
+        return ACCOUNT_CLOSED
     if card != account.card:
-        return _NO_CARD
+        return _CARD_REPLACED if card in account.dead_cards else _NO_CARD
     if state is not _ACTIVE:
-        return _BY_CARD_STATE[state]
+        return REFUSED_BY_STATE[state]
+    return last_day_check(account, business_day)
+
+
+def last_day_check(account: Account, business_day: int) -> Refusal | None:
+    """The card's last day is not over."""
     return _CARD_EXPIRED if business_day > account.expires else None

@@ -5,8 +5,33 @@ from __future__ import annotations
 from typing import Final
 
 from actors.account.service import ServiceRow
+from actors.account.services.activate_card import ACTIVATE_CARD
+from actors.account.services.close_account import CLOSE_ACCOUNT
+from actors.account.services.correct_entry import CORRECT_ENTRY
+from actors.account.services.find_card import FIND_CARD
+from actors.account.services.freeze_card import FREEZE_CARD, UNFREEZE_CARD
+from actors.account.services.issue_card import ISSUE_CARD
+from actors.account.services.open_account import OPEN_ACCOUNT
 from actors.account.services.purchase import PURCHASE
+from actors.account.services.replace_card import REPLACE_CARD
+from actors.account.services.report_loss import REPORT_LOSS
 from actors.account.services.reversal import REVERSAL
+from actors.account.services.review_loss import REVIEW_LOSS
+from actors.account.services.set_expiry import SET_EXPIRY
 from actors.account.services.top_up import TOP_UP
 
-SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL)
+CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
+    REPORT_LOSS,
+    OPEN_ACCOUNT,
+    ISSUE_CARD,
+    ACTIVATE_CARD,
+    REVIEW_LOSS,
+    FIND_CARD,
+    FREEZE_CARD,
+    UNFREEZE_CARD,
+    REPLACE_CARD,
+    CLOSE_ACCOUNT,
+    SET_EXPIRY,
+    CORRECT_ENTRY,
+)
+SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL, *CARD_OFFICE)

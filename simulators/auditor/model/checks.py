@@ -18,7 +18,7 @@ Verdict = tuple[Code, Reason]
 APPROVED: Verdict = Code.APPROVED, Reason.NONE
 OUTSIDE_HOURS: Verdict = Code.NOT_PERMITTED_TO_TERMINAL, Reason.OUTSIDE_HOURS
 
-_BY_STATE: Mapping[CardState, Verdict] = {
+BY_STATE: Mapping[CardState, Verdict] = {
     CardState.CLOSED: (Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED),
     CardState.ISSUED: (Code.RESTRICTED_CARD, Reason.CARD_NOT_ACTIVE),
     CardState.FROZEN: (Code.RESTRICTED_CARD, Reason.CARD_FROZEN),
@@ -26,6 +26,7 @@ _BY_STATE: Mapping[CardState, Verdict] = {
     CardState.LOST: (Code.LOST_CARD, Reason.CARD_LOST),
     CardState.EXPIRED: (Code.EXPIRED_CARD, Reason.CARD_EXPIRED),
 }
+"""Why a card may not be used."""
 
 
 def terminal_problem(request: AccountRequest, rules: Rules) -> Verdict | None:
@@ -44,10 +45,11 @@ def card_problem(world: World, request: Any, rules: Rules) -> Verdict | None:
     """The card may not be used."""
     card = world.card
     if card.state is CardState.CLOSED:
-        return _BY_STATE[CardState.CLOSED]
+        return BY_STATE[CardState.CLOSED]
     if request.card != card.serial:
-        return Code.NO_SUCH_ACCOUNT, Reason.NO_CARD
+        dead = request.card in world.dead_cards
+        return BY_STATE[CardState.REPLACED] if dead else (Code.NO_SUCH_ACCOUNT, Reason.NO_CARD)
     if card.state is not CardState.ACTIVE:
-        return _BY_STATE[card.state]
+        return BY_STATE[card.state]
     expires = card.expires.year * 10_000 + card.expires.month * 100 + card.expires.day
-    return _BY_STATE[CardState.EXPIRED] if expires < rules.today else None
+    return BY_STATE[CardState.EXPIRED] if expires < rules.today else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
+from simulators.auditor.model.card_office import office_outcomes
 from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
 from simulators.auditor.model.reversal import reversal_outcomes
@@ -14,9 +15,19 @@ from simulators.auditor.model.top_up import top_up_outcomes
 from simulators.auditor.requests import is_recorded, key_of
 from simulators.auditor.world import Decision, Outcome, Rules, World
 from wire.codes import Code, Reason
-from wire.messages import AccountRequest, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+from wire.messages import (
+    AccountRequest,
+    BalanceInquiry,
+    MiniStatement,
+    OfficeRequest,
+    OpenAccount,
+    Purchase,
+    Reversal,
+    TopUp,
+)
 
 _REVERSED = Outcome(Code.INVALID_TRANSACTION, Reason.REVERSED)
+_NO_ACCOUNT = Outcome(Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT)
 _CONTENT_DIFFERS = Outcome(Code.DUPLICATE, Reason.CONTENT_DIFFERS)
 
 _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Outcome]]]] = {
@@ -25,6 +36,7 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
     Reversal: reversal_outcomes,
     BalanceInquiry: inquiry_outcomes,
     MiniStatement: inquiry_outcomes,
+    **dict.fromkeys(get_args(OfficeRequest), office_outcomes),
 }
 """By request: (world, request that is new to it, rules) → every (next world, expected answer) that the rules allow."""
 
@@ -34,6 +46,8 @@ def outcomes(world: World, request: AccountRequest, rules: Rules) -> Iterator[tu
     decision = world.decided.get(key_of(request)) if is_recorded(request) else None
     if decision is not None:
         yield from ((world, outcome) for outcome in _repeats(decision, request))
+    elif not world.opened and not isinstance(request, OpenAccount):
+        yield world, _NO_ACCOUNT
     else:
         yield from _OUTCOMES[type(request)](world, request, rules)
 

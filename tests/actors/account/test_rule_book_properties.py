@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import msgspec
-from example_campus import ALICE, CALENDAR, LIMITS, NO_LIMITS, NOON_US, POLICY, TERMINALS, card_of
+from example_campus import (
+    ALICE,
+    CALENDAR,
+    DESK,
+    KIOSK,
+    LIMITS,
+    NO_LIMITS,
+    NOON_US,
+    POLICY,
+    SMALL_DESK,
+    TERMINALS,
+    TILL,
+    card_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -17,12 +30,36 @@ from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
 from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
-from actors.account.state import Account
+from actors.account.service import asked
+from actors.account.state import Account, Loss
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from actors.policy import Limits
 from wire.codes import Code
-from wire.messages import AccountReply, BalanceInquiry, MiniStatement, Purchase, Reversal, TopUp
+from wire.messages import (
+    AccountReply,
+    AccountRequest,
+    ActivateCard,
+    BalanceInquiry,
+    CloseAccount,
+    CorrectEntry,
+    CorrectionReason,
+    FeePayment,
+    FindCard,
+    FreezeCard,
+    IssueCard,
+    MiniStatement,
+    OfficeRequest,
+    OpenAccount,
+    Purchase,
+    ReplaceCard,
+    ReportLoss,
+    Reversal,
+    ReviewLoss,
+    SetExpiry,
+    TopUp,
+    UnfreezeCard,
+)
 
 SMALL = st.integers(1, 6)
 TERMINAL_NUMBERS = st.sampled_from([*(terminal.number for terminal in TERMINALS), 99_999_999])
@@ -53,6 +90,10 @@ ACCOUNTS = st.builds(
     spending_day=st.sampled_from([0, 20260901, 20260831]), spent=st.integers(0, 60_000),
     purchases=st.integers(0, 5), spending_period=st.integers(0, 3), period_spent=st.integers(0, 60_000),
     period_purchases=st.integers(0, 5),
+    loss=st.none() | st.builds(
+        Loss, st.integers(0, 2**50), st.sampled_from([CardState.ACTIVE, CardState.FROZEN, CardState.ISSUED])
+    ),
+    dead_cards=st.sampled_from([(), ("C3",), tuple(f"D{number}" for number in range(32))]),
 )  # fmt: skip
 WAITS = st.integers(0, 600_000)
 PURCHASES = st.builds(Purchase, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS)
@@ -61,23 +102,43 @@ REVERSALS = st.builds(
     Reversal, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS
 )  # fmt: skip
 REQUESTS = PURCHASES | TOP_UPS | REVERSALS
+OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
 )
 
-DECLINES = (events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined)
+COMMAND = (TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), st.just("wu"))
+NEW_CARDS = CARDS | st.sampled_from(["C2", "C3"])
+DAYS = st.sampled_from([20260831, 20260901, 20300731, 20300231])
+OFFICE_REQUESTS = st.one_of(
+    st.builds(ReportLoss, *COMMAND[:-1], st.sampled_from(["", "wu"])),
+    st.builds(OpenAccount, *COMMAND, NEW_CARDS, DAYS, st.sampled_from([each.value for each in PersonClass])),
+    st.builds(IssueCard, *COMMAND, NEW_CARDS, DAYS),
+    st.sampled_from([ActivateCard, ReviewLoss, FindCard, FreezeCard, UnfreezeCard, CloseAccount]).flatmap(
+        lambda command: st.builds(command, *COMMAND)
+    ),
+    st.builds(ReplaceCard, *COMMAND, NEW_CARDS, st.sampled_from(FeePayment)),
+    st.builds(SetExpiry, *COMMAND, DAYS),
+    st.builds(CorrectEntry, *COMMAND, st.integers(0, 2), AMOUNTS, st.sampled_from(CorrectionReason)),
+)
+
+DECLINES = (events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined, events.OfficeDeclined)
+AUTHORIZED = (events.Purchased, events.ToppedUp, events.Reversed, events.CardReplaced, events.EntryCorrected)
+WITHOUT_MONEY = (events.Tombstoned, *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined}))
 
 
 @st.composite
 def decisions(draw: st.DrawFn) -> tuple[Account, Any, Any]:
     """An account, a request, and the event it came to; a reversal's original is what some request came to before."""
     account, moment, policy = draw(ACCOUNTS), draw(MOMENTS), draw(POLICIES)
-    request, original = draw(REQUESTS), None
+    request, original = draw(REQUESTS | OFFICE_REQUESTS), None
+    if isinstance(request, OfficeRequest) and draw(st.booleans()):
+        request = replace(request, terminal=draw(OFFICE_TERMINALS))
     if isinstance(request, Reversal) and draw(st.booleans()):
-        named = draw(REQUESTS)
+        named = draw(REQUESTS | OFFICE_REQUESTS)
         original = DECIDE[type(named)](draw(ACCOUNTS), named, None, moment, policy, 1)
         request = replace(request, original_terminal=named.terminal, original_stan=named.stan)
-        if draw(st.booleans()):
+        if draw(st.booleans()) and hasattr(original, "amount"):
             request = replace(request, amount=original.amount)
     return account, request, DECIDE[type(request)](account, request, original, moment, policy, 77)
 
@@ -88,8 +149,10 @@ def test_every_request_gets_one_event_that_follows_its_account(decision: tuple[A
     account, request, event = decision
     assert isinstance(event, get_args(events.Decided))
     assert (event.account, event.previous) == (ALICE, account.position)
-    assert (event.terminal, event.stan, event.amount) == (request.terminal, request.stan, request.amount)
-    assert SERVICE[type(event)] == SERVICE[type(request)]
+    assert (event.terminal, event.stan) == (request.terminal, request.stan)
+    if hasattr(request, "amount"):
+        assert asked(event).amount == request.amount
+    assert SERVICE[type(asked(event))] == SERVICE[type(request)]
     assert concerns(event)[0] == (request.terminal, request.stan)
 
 
@@ -117,7 +180,7 @@ def test_repeat_is_answered_like_the_first(decision: tuple[Account, Any, Any]) -
     assert same_content(event, request)
     assert answer_repeat(event, replace(request, wait_ms=0)) == first
     assert (first.code is Code.APPROVED) == (not isinstance(event, DECLINES))
-    assert (first.authorization == 77) == isinstance(event, events.Purchased | events.ToppedUp | events.Reversed)
+    assert (first.authorization == 77) == isinstance(event, AUTHORIZED)
 
 
 @settings(max_examples=200, deadline=None)
@@ -146,9 +209,10 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
     decided = set(get_args(events.Decided))
     assert set(ACCOUNT.apply) == decided | {events.Opened}
     assert set(ACCOUNT.answer) == decided
-    assert set(ACCOUNT.service) == decided | {Purchase, TopUp, Reversal, BalanceInquiry, MiniStatement}
-    assert set(ACCOUNT.decide) == {Purchase, TopUp, Reversal}
-    assert set(BOOK) == decided - {*DECLINES, events.Tombstoned} | {events.Opened}
+    assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | set(get_args(AccountRequest))
+    assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
+    assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | {events.Opened}
+    assert ACCOUNT.opening == {OpenAccount}
 
 
 def test_tags_of_events_never_change() -> None:
@@ -156,4 +220,7 @@ def test_tags_of_events_never_change() -> None:
     assert tags == {
         "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
         "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Purchased": 21, "PurchaseReversed": 24,
+        "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
+        "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
+        "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42,
     }  # fmt: skip

@@ -1,0 +1,34 @@
+"""Report loss: the card is declined from now on. Its holder can do it at a kiosk, without the card."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from actors.account.card import CardState
+from actors.account.checks.office import open_check, state_check
+from actors.account.checks.refusal import Refusal
+from actors.account.events import LossReported
+from actors.account.office import done_quietly, just, office_service
+from actors.account.service import EventRow, ServiceRow
+from actors.account.state import Account, Loss
+from actors.calendar import Moment
+from actors.policy import Policy, Service
+from wire.messages import ReportLoss
+
+
+def _refusal(account: Account, _request: ReportLoss, _moment: Moment, _policy: Policy) -> Refusal | None:
+    return open_check(account) or state_check(
+        account.card_state, CardState.ISSUED, CardState.ACTIVE, CardState.FROZEN, CardState.EXPIRED
+    )
+
+
+def _apply(account: Account, event: LossReported, position: int) -> Account:
+    loss = Loss(event.time_us, account.card_state)
+    return replace(account, position=position, card_state=CardState.LOST, loss=loss)
+
+
+REPORT_LOSS: Final[ServiceRow] = office_service(
+    Service.REPORT_LOSS, ReportLoss, (), _refusal, just(LossReported), {LossReported: EventRow(_apply, done_quietly)}
+)
