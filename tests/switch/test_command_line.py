@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from running_switch import command, python
 
-COMMANDS = {"cluster", "import", "init", "peak", "reshard", "serve", "statement", "tap", "verify"}
+COMMANDS = {"cluster", "effects", "import", "init", "peak", "reshard", "serve", "statement", "tap", "verify"}
 
 
 def test_help_lists_every_command():
