@@ -17,6 +17,7 @@ from actors.account.kind import ACCOUNT
 from actors.account.state import Account
 from actors.journal import Journal
 from actors.ledger import LedgerAccount
+from actors.offline_numbers import OfflineNumber
 from actors.placement import slot_of
 from actors.recovery import recover
 from actors.snapshots import Snapshots
@@ -36,6 +37,9 @@ class Compared(NamedTuple):
     accounts: int
     terminals: int
     """Those with a highest STAN."""
+
+    offline_numbers: int
+    """Events that one came to."""
 
     totals: int
     """By business day, merchant, terminal, service and meal period."""
@@ -59,9 +63,10 @@ def compare(old: Sequence[Store], new: Sequence[Store], progress: Callable[[int]
     before, after = _restarted(old), _restarted(new)
     accounts = _same_in_order("account", _accounts(before), _accounts(after))
     terminals = len(_same("highest STAN by terminal", _highest_stans(before), _highest_stans(after)))
+    offline_numbers = _same_in_order("offline number", _offline_numbers(before), _offline_numbers(after))
     totals = _same_in_order("total", _totals(before), _totals(after))
     balances, held = _same("ledger accounts and what the accounts hold", _ledger(before), _ledger(after))
-    return Compared(events, accounts, terminals, totals, balances, held)
+    return Compared(events, accounts, terminals, offline_numbers, totals, balances, held)
 
 
 def _same(what: str, before: Any, after: Any) -> Any:
@@ -137,6 +142,15 @@ def _highest_stans(shards: Sequence[Snapshots]) -> dict[int, int]:
         for terminal, stan in snapshots.highest_stans().items():
             highest[terminal] = max(stan, highest.get(terminal, 0))
     return highest
+
+
+def _offline_numbers(shards: Sequence[Snapshots]) -> Iterator[OfflineNumber]:
+    """Over all shards, by terminal and number, each as often as it came to an event."""
+
+    def of_shard(snapshots: Snapshots) -> Iterator[OfflineNumber]:
+        return (number for number, positions in snapshots.offline_numbers() for _ in positions)
+
+    return merge(*map(of_shard, shards))
 
 
 def _ledger(shards: Sequence[Snapshots]) -> tuple[dict[LedgerAccount, int], int]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from actors.calendar import Moment
 from actors.effect import Effect
 from actors.ledger import LedgerAccount
+from actors.offline_numbers import OfflineNumber
 from actors.policy import Policy
 from actors.totals import Counted
 
@@ -57,11 +58,20 @@ class Kind(NamedTuple):
     answer_repeat: Callable[[Any, Any], Any]
     """(event that settled it, request) → reply."""
 
+    same_content: Callable[[Any, Any], bool]
+    """(event, request) → whether what led to the event asked for the same."""
+
     concerns: Callable[[Any], tuple[tuple[int, int], ...]]
     """(event) → the (terminal, stan) pairs that came to it."""
 
     original_of: Mapping[type, Callable[[Any], tuple[int, int]]]
     """(request) → the (terminal, stan) it names besides its own; absent if its type names none."""
+
+    offline_number: Mapping[type, Callable[[Any], OfflineNumber]]
+    """(request, or event that such a request comes to) → its offline number; absent if its type has none.
+
+    A number comes to one event, and whoever sends it again is answered by that, under whatever STAN.
+    """
 
     events_wanted: Callable[[Any], int]
     """(inquiry) → how many of the actor's newest events its answer needs."""

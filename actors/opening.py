@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
 from actors.account.purses import Amounts
+from actors.account.state import new_account
 from actors.calendar import Moment
 from actors.shard import Shard
 
@@ -40,7 +41,7 @@ class Opening(NamedTuple):
 def conflict(shard: Shard, opening: Opening) -> str | None:
     """How an account that exists was opened differently, or None if it does not exist or was opened just so."""
     state = shard.state(opening.account)
-    if state is None:
+    if state is None or not state.opened_at:
         return None
     found = shard.journal.event_at(state.opened_at)
     was = Opening(found.account, found.card, found.card_state, found.expires, found.person_class, found.balances)
@@ -62,12 +63,13 @@ def open_accounts(shard: Shard, openings: Sequence[Opening], moment: Moment) -> 
     Raises what `Shard.commit` raises; what was committed before that stays, and a second call opens the rest.
     """
     assert len({opening.account for opening in openings}) == len(openings), "each account is opened once"
-    missing = [opening for opening in openings if shard.actors.find(opening.account) is None]
+    found = {opening.account: shard.state(opening.account) or new_account(opening.account) for opening in openings}
+    missing = [opening for opening in openings if not found[opening.account].opened_at]
     for start in range(0, len(missing), ACCOUNTS_PER_COMMIT):
         events = [
             Opened(
-                opening.account, moment.time_us, 0, opening.card, opening.card_state, opening.expires,
-                opening.person_class, opening.purses,
+                opening.account, moment.time_us, found[opening.account].position, opening.card, opening.card_state,
+                opening.expires, opening.person_class, opening.purses,
             )
             for opening in missing[start : start + ACCOUNTS_PER_COMMIT]
         ]  # fmt: skip

@@ -21,6 +21,7 @@ class Service(StrEnum):
     BALANCE_INQUIRY = "balance-inquiry"
     MINI_STATEMENT = "mini-statement"
     REVERSAL = "reversal"
+    ADVICE = "advice"
     REPORT_LOSS = "report-loss"
     OPEN_ACCOUNT = "open"
     ISSUE_CARD = "issue"
@@ -78,6 +79,16 @@ class Limits(Struct, frozen=True):
     """What purchases leave in the main purse: a deposit."""
 
 
+class OfflineLimits(Struct, frozen=True):
+    """What a terminal may accept while it is offline, in minor units; 0: nothing."""
+
+    floor: int = 5_000
+    """With one card."""
+
+    total: int = 200_000
+    """With all cards together."""
+
+
 class Terminal(Struct, frozen=True):
     """A registered terminal: whose it is and what it may do."""
 
@@ -104,3 +115,5 @@ class Policy(Struct, frozen=True):
     """Of the classes that have other limits than `limits`."""
     replacement_fee: int = 0
     """What a new card in place of a lost one costs, in minor units."""
+    offline: OfflineLimits = OfflineLimits()
+    """What terminals are told; the switch refuses no advice for it."""

@@ -25,6 +25,7 @@ from actors.dirty import DirtyGroups
 from actors.journal import Head, Journal, seal_batch
 from actors.kind import Kind
 from actors.ledger import Ledger, LedgerAccount
+from actors.offline_numbers import OfflineNumber, OfflineNumbers, Positions
 from actors.placement import SLOTS, slot_of
 from actors.policy import Policy
 from actors.snapshots import Snapshots
@@ -68,7 +69,7 @@ class Turn:
 
     __slots__ = (
         "actors", "answers", "batch", "clean_slots", "clean_terminals", "counted", "entries", "first", "head", "held",
-        "moment", "newcomers", "opened", "postings", "put_off", "recorded", "repeats", "rows", "terminals",
+        "moment", "newcomers", "numbers", "postings", "put_off", "recorded", "repeats", "rows", "terminals",
         "unrecorded", "walked",
     )  # fmt: skip
 
@@ -86,11 +87,8 @@ class Turn:
         self.actors: list[Actor] = []
         """Those that it changed, some of them more than once."""
 
-        self.opened: list[Actor] = []
-        """Those that it changed and that did not exist before."""
-
         self.newcomers: dict[str, Actor] = {}
-        """Those that a request may have brought into being, by number."""
+        """Those that did not exist before; one that it did not change will not exist after it either."""
 
         self.terminals: list[TerminalCell] = []
         """Those whose requests it decided, some of them more than once."""
@@ -118,6 +116,9 @@ class Turn:
         self.batch: StoredBatch | None = None
         self.head: Head | None = None
         self.rows: list[Row] = []
+        self.numbers: list[tuple[OfflineNumber, Positions]] = []
+        """Offline numbers that its commit writes, with the positions of their events."""
+
         self.clean_slots: list[tuple[int, list[Actor]]] = []
         self.clean_terminals: list[tuple[int, list[TerminalCell]]] = []
 
@@ -143,12 +144,14 @@ class Shard:
         self._decode_event = msgspec.msgpack.Decoder(kind.event_type).decode
         self._dirty_slots: DirtyGroups[Actor] = DirtyGroups(slot_of)
         self._dirty_terminals: DirtyGroups[TerminalCell] = DirtyGroups(int)
+        self._looked_up = kind.original_of.keys() | kind.offline_number.keys()
         self._slots_owed = 0
         self._terminals_owed = 0
         self.journal = Journal(store, kind.event_type)
         stored = Snapshots(store)
         self.actors = ActiveActors(stored.actor, active_max)
         self.terminals: dict[int, TerminalCell] = {}
+        self.offline_numbers = OfflineNumbers(stored.offline_positions)
         self.totals = Totals(stored.day)
         self.ledger = Ledger()
         self.head = Head(0, b"")
@@ -187,13 +190,16 @@ class Shard:
         turn = Turn(self.head.position + 1, moment)
         befores, afters = [], []
         for position, event in enumerate(events, turn.first):
-            before = self._kind.new(event.account)
+            actor = self.actors.find(event.account)
+            if actor is None:
+                actor = turn.newcomers[event.account] = Cell(event.account, _encode(self._kind.new(event.account)))
+            before = self._unpack(actor.pending)
             after = self._kind.apply[type(event)](before, event, position)
+            actor.pending = _encode(after)
             turn.entries.append(_encode(event))
-            turn.opened.append(Cell(event.account, _encode(after)))
+            turn.actors.append(actor)
             befores.append(before)
             afters.append(after)
-        turn.actors += turn.opened
         self._book_leg(turn, turn.first, events, befores, afters)
         self._seal(turn)
         return turn
@@ -207,9 +213,8 @@ class Shard:
         """Take over a turn that is durable."""
         self._dirty_slots.clean(turn.clean_slots)
         self._dirty_terminals.clean(turn.clean_terminals)
+        self.offline_numbers.written(turn.numbers)
         if turn.head is not None:
-            for actor in turn.opened:
-                self.actors.add(actor)
             for actor in turn.newcomers.values():
                 if actor.pending is not actor.durable:
                     self.actors.add(actor)
@@ -224,6 +229,7 @@ class Shard:
         """The turn's commit was refused: it never happened."""
         cell.undo(turn.actors)
         cell.undo(turn.terminals)
+        self.offline_numbers.drop(turn.first)
         self.actors.passivate()
 
     def replay(self, events: Sequence[Any], first: int, *, posted: bool) -> None:
@@ -252,6 +258,8 @@ class Shard:
                 afters.append(after)
             turn.actors.append(actor)
             turn.terminals += [self.see_stan(*seen) for seen in kind.concerns(event)]
+            if (number_of := kind.offline_number.get(type(event))) is not None:
+                self.offline_numbers.add(number_of(event), position)
         self._book_leg(turn, first, events, befores, afters)
         if posted:
             turn.held = 0
@@ -281,13 +289,14 @@ class Shard:
         while self._dirty_slots or self._dirty_terminals:
             turn = Turn(self.head.position + 1, Moment(self.time_us, 0, 0))
             self._slice(turn, CHECKPOINT_GROUPS, CHECKPOINT_GROUPS)
+            self._write_numbers(turn)
             self.commit(turn)
             self.adopt(turn)
 
     def _decide_leg(self, turn: Turn, requests: Sequence[Any], policy: Policy) -> None:
         kind, moment, answers, entries = self._kind, turn.moment, turn.answers, turn.entries
         first_authorization = self._first_authorization
-        decide_by, apply_by, answer_by, original_of = kind.decide, kind.apply, kind.answer, kind.original_of
+        decide_by, apply_by, answer_by, looked_up = kind.decide, kind.apply, kind.answer, self._looked_up
         find_young, find, unpack, find_terminal = (
             self.actors.find_young,
             self.actors.find,
@@ -311,7 +320,7 @@ class Shard:
             if terminal is None:
                 terminal = self.see_stan(request.terminal, 0)
             original = None
-            if stan <= terminal.pending or asked in original_of:
+            if stan <= terminal.pending or asked in looked_up:
                 known = self._answer_known(turn, request, before, terminal.pending)
                 if known is not None:
                     answers.append(encode_message(known))
@@ -326,8 +335,10 @@ class Shard:
             if packed is actor.durable:
                 turn.actors.append(actor)
             actor.pending = _encode(after)
-            if asked in original_of:
+            if asked in looked_up:
                 turn.terminals += [self.see_stan(*seen) for seen in kind.concerns(event)]
+                if (number_of := kind.offline_number.get(type(event))) is not None:
+                    self.offline_numbers.add(number_of(event), position)
             entries.append(_encode(event))
             answers.append(encode_message(answer_by[type(event)](event)))
             events.append(event)
@@ -386,15 +397,25 @@ class Shard:
 
     def _answer_known(self, turn: Turn, request: Any, state: Any, highest: int) -> Any:
         """The answer to a request that was decided before, or None: then it is new."""
-        if turn.walked > WALKED_EVENTS_MAX:
-            return self._put_off(turn, request)
-        if request.stan > highest:
-            return None
-        settled = self._settling(turn, state, request.terminal, request.stan)
+        kind, new_stan = self._kind, request.stan > highest
+        settled = self._uploaded(turn, request)
+        if settled is None or not (new_stan or kind.same_content(settled, request)):
+            if turn.walked > WALKED_EVENTS_MAX and (not new_stan or type(request) in kind.original_of):
+                return self._put_off(turn, request)
+            if not new_stan:
+                settled = self._settling(turn, state, request.terminal, request.stan) or settled
         if settled is None:
             return None
         turn.repeats += 1
         return self._kind.answer_repeat(settled, request)
+
+    def _uploaded(self, turn: Turn, request: Any) -> Any:
+        """The event that the request's offline number came to, of its own actor if any is; None if it is new."""
+        number_of = self._kind.offline_number.get(type(request))
+        if number_of is None:
+            return None
+        events = [self._event_at(turn, position) for position in self.offline_numbers.positions(number_of(request))]
+        return next((event for event in events if event.account == request.account), events[0] if events else None)
 
     def _put_off(self, turn: Turn, request: Any) -> Answer:
         turn.put_off += 1
@@ -421,18 +442,25 @@ class Shard:
         """The actor's events, newest first, from this very turn and from the journal."""
         position = state.position
         while position >= turn.first:
-            event = self._decode_event(turn.entries[position - turn.first])
+            event = self._event_at(turn, position)
             yield event
             position = event.previous
         for _, event in self.journal.chain(position):
             turn.walked += 1
             yield event
 
+    def _event_at(self, turn: Turn, position: int) -> Any:
+        """An event of this very turn or of the journal."""
+        if position >= turn.first:
+            return self._decode_event(turn.entries[position - turn.first])
+        return self.journal.event_at(position)
+
     def _seal(self, turn: Turn) -> None:
         """Make the turn ready for its commit: its batch, and its slice of snapshots."""
         if turn.entries:
             turn.batch, turn.head = seal_batch(self.head, turn.entries)
             self._slice(turn, *self._pace(len(turn.entries)))
+            self._write_numbers(turn)
         elif not self.admits:
             self._slice(turn, CATCH_UP_GROUPS, CATCH_UP_GROUPS)
 
@@ -463,6 +491,11 @@ class Shard:
             rows += [snapshots.day_row(day, number, sums) for day, sums in self.totals.in_memory(number)]
         replay_from = self._replay_from(len(turn.clean_slots), len(turn.clean_terminals))
         rows.append(snapshots.ledger_row(self.head.position, replay_from, self.ledger))
+
+    def _write_numbers(self, turn: Turn) -> None:
+        """Add the offline numbers that the store lacks to the turn's commit."""
+        turn.numbers = self.offline_numbers.unwritten()
+        turn.rows += [snapshots.offline_row(number, positions) for number, positions in turn.numbers]
 
     def _replay_from(self, slots: int, terminals: int) -> int:
         """Where a replay would begin if the oldest `slots` slots and `terminals` terminals were clean."""

@@ -2,8 +2,10 @@
 
     a slot(2) number        an actor's state            t terminal(4)          its highest STAN
     d day(4) terminal(4)    a terminal's day            l                      the ledger, and where a replay begins
+    o terminal(4) offline number(8)                     positions of the events that the number came to
 
 Integers in keys are big-endian. Actors of one slot lie side by side. Snapshots can always be rebuilt from the journal.
+An offline number is written in the commit of its event, all others are written behind.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from msgspec import Struct
 
 from actors.active import Actor
 from actors.ledger import Ledger
+from actors.offline_numbers import OfflineNumber, Positions
 from actors.placement import slot_of
 from actors.store import Row, Store
 from actors.totals import Sums, TotalsKey
@@ -24,6 +27,7 @@ _ACTOR: Final = b"a"
 _TERMINAL: Final = b"t"
 _DAY: Final = b"d"
 _LEDGER: Final = b"l"
+_OFFLINE: Final = b"o"
 
 
 class LedgerSnapshot(Struct, array_like=True, frozen=True):
@@ -38,6 +42,7 @@ class LedgerSnapshot(Struct, array_like=True, frozen=True):
 _encoder = msgspec.msgpack.Encoder()
 _ledger_decoder = msgspec.msgpack.Decoder(LedgerSnapshot)
 _day_decoder = msgspec.msgpack.Decoder(list[tuple[TotalsKey, Sums]])
+_positions_decoder = msgspec.msgpack.Decoder(Positions)
 _int_decoder = msgspec.msgpack.Decoder(int)
 
 
@@ -47,6 +52,11 @@ def _terminal_key(terminal: int) -> bytes:
 
 def _day_key(business_day: int, terminal: int) -> bytes:
     return _DAY + business_day.to_bytes(4, "big") + terminal.to_bytes(4, "big")
+
+
+def _offline_key(number: OfflineNumber) -> bytes:
+    terminal, counted = number
+    return _OFFLINE + terminal.to_bytes(4, "big") + counted.to_bytes(8, "big")
 
 
 class Snapshots:
@@ -80,6 +90,17 @@ class Snapshots:
         for _, value in self._store.rows(_DAY):
             yield dict(_day_decoder.decode(value))
 
+    def offline_positions(self, number: OfflineNumber) -> Positions:
+        """Of the events that an offline number came to."""
+        value = self._store.row(_offline_key(number))
+        return _positions_decoder.decode(value) if value is not None else ()
+
+    def offline_numbers(self) -> Iterator[tuple[OfflineNumber, Positions]]:
+        """(number, positions of its events), by terminal and number."""
+        for key, value in self._store.rows(_OFFLINE):
+            number = int.from_bytes(key[1:5], "big"), int.from_bytes(key[5:], "big")
+            yield number, _positions_decoder.decode(value)
+
     def ledger(self) -> LedgerSnapshot:
         """The stored ledger, or an empty one if there is none yet."""
         value = self._store.row(_LEDGER)
@@ -100,6 +121,11 @@ def terminal_row(terminal: int, highest_stan: int) -> Row:
 def day_row(business_day: int, terminal: int, totals: dict[TotalsKey, Sums]) -> Row:
     """The row of a terminal's day."""
     return _day_key(business_day, terminal), _encoder.encode(list(totals.items()))
+
+
+def offline_row(number: OfflineNumber, positions: Positions) -> Row:
+    """The row of an offline number."""
+    return _offline_key(number), _encoder.encode(positions)
 
 
 def ledger_row(position: int, replay_from: int, ledger: Ledger) -> Row:

@@ -12,6 +12,7 @@ from actors.authorizations import Authorizations
 from actors.journal import Head, Journal, JournalBrokenError
 from actors.kind import Kind
 from actors.ledger import PURSES, Ledger
+from actors.offline_numbers import OfflineNumber
 from actors.placement import SLOTS, slot_of
 from actors.snapshots import LedgerSnapshot, Snapshots
 from actors.store import Store
@@ -72,6 +73,8 @@ class _Replay:
                 self._day_rows[sums[2]].append((key, sums))
         self._total_positions = {key: position for position, rows in self._day_rows.items() for key, _ in rows}
         self._stan_rows = snapshots.highest_stans()
+        self._offline_rows = {number: set(positions) for number, positions in snapshots.offline_numbers()}
+        self._uploaded: set[tuple[OfflineNumber, str]] = set()
         self._kind = kind
         self._shard = shard
         self._slots = slots
@@ -121,6 +124,8 @@ class _Replay:
             if position < self._replay_from and self._stan_rows.get(terminal, 0) < stan:
                 raise self._lost(position, f"terminal {terminal}")
             self._stans[terminal] = max(stan, self._stans.get(terminal, 0))
+        if (number_of := kind.offline_number.get(type(event))) is not None:
+            self._see_upload(number_of(event), event.account, position)
         authorization = getattr(event, "authorization", None)
         if authorization is not None:
             self._authorizations.see(authorization, self._shard, position)
@@ -131,6 +136,17 @@ class _Replay:
             del self._actor_rows[event.account]
             if row != after:
                 raise JournalBrokenError(position, f"account {event.account}: its snapshot differs from the replay")
+
+    def _see_upload(self, number: OfflineNumber, account: str, position: int) -> None:
+        which = f"offline number {number[1]} of terminal {number[0]}"
+        if (number, account) in self._uploaded:
+            raise JournalBrokenError(position, f"{which} came to an event of account {account} before")
+        self._uploaded.add((number, account))
+        stored = self._offline_rows.get(number, set())
+        if position in stored:
+            stored.remove(position)
+        elif position < self._replay_from:
+            raise self._lost(position, which)
 
     def _new(self, number: str, position: int) -> Any:
         """An actor before its first event, if it may be here at all."""
@@ -188,6 +204,10 @@ class _Replay:
             )
         if self._day_rows:
             raise JournalBrokenError(min(self._day_rows), "a stored total stands at no event")
+        for (terminal, number), stored in self._offline_rows.items():
+            if stored:
+                explanation = f"offline number {number} of terminal {terminal} is stored, and came to no event there"
+                raise JournalBrokenError(min(stored), explanation)
         if self._ledger_row.position >= 0:
             raise JournalBrokenError(self._ledger_row.position, "the stored ledger stands at no batch's end")
         for terminal, stan in self._stan_rows.items():

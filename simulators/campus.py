@@ -24,8 +24,8 @@ SECRETS_NAME = "secrets.toml"
 _ACCOUNT_SERVICES = frozenset({"reversal", "balance-inquiry", "mini-statement"})
 _SELLS = _ACCOUNT_SERVICES | {"purchase"}
 SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
-    "canteen": _SELLS,
-    "shop": _SELLS,
+    "canteen": _SELLS | {"advice"},
+    "shop": _SELLS | {"advice"},
     "bath": _SELLS,
     "charger": _SELLS,
     "top-up": _ACCOUNT_SERVICES | {"top-up"},

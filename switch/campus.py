@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from actors.account.card import PersonClass
 from actors.calendar import Calendar, MealPeriod
-from actors.policy import OPERATOR_COMMANDS, SPENDING_ORDER, Limits, Policy, Purse, Service, Terminal
+from actors.policy import OPERATOR_COMMANDS, SPENDING_ORDER, Limits, OfflineLimits, Policy, Purse, Service, Terminal
 from wire.channel import RECORD_BYTES_MAX
 
 AMOUNT_MINOR_MAX = 100_000_000
@@ -30,11 +30,10 @@ TERMINALS_MAX = 100_000
 STATION_NAME = re.compile(r"[a-z0-9-]{1,32}")
 _YUAN = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 
+_SELLS = frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT})
 SERVICES_BY_KIND = {
-    **dict.fromkeys(
-        ("canteen", "shop", "bath", "charger"),
-        frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
-    ),
+    **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.ADVICE}),
+    **dict.fromkeys(("bath", "charger"), _SELLS),
     "top-up": frozenset({Service.TOP_UP, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
     "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS}),
     "gate": frozenset({Service.BALANCE_INQUIRY}),
@@ -134,6 +133,11 @@ class _Purses(Struct, frozen=True, forbid_unknown_fields=True):
     spending_order: tuple[str, ...] = tuple(_PURSES[place] for place in SPENDING_ORDER)
 
 
+class _Offline(Struct, frozen=True, forbid_unknown_fields=True):
+    floor: str = "50.00"
+    total: str = "2000.00"
+
+
 class _MealPeriod(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     until: str
@@ -174,6 +178,7 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     terminals: Annotated[tuple[_TerminalRun, ...], Meta(min_length=1)]
     meal_periods: tuple[_MealPeriod, ...] = ()
     purses: _Purses = _Purses()
+    offline: _Offline = _Offline()
     card_office: _CardOffice = _CardOffice()
     roles: tuple[_Role, ...] = ()
     sessions: SessionLimits = SessionLimits()
@@ -257,7 +262,7 @@ class _Check:
         terminals, stations = self._terminals(merchants, self._stations(), self._roles())
         limits, class_limits = self._limits()
         fee = self._amount("card_office.replacement_fee", file.card_office.replacement_fee)
-        policy = Policy(limits, terminals, calendar, self._spending_order(), class_limits, fee)
+        policy = Policy(limits, terminals, calendar, self._spending_order(), class_limits, fee, self._offline())
         return Campus(file.campus.name, policy, stations, merchants, file.sessions)
 
     def _note(self, key: str, explanation: str) -> None:
@@ -297,6 +302,15 @@ class _Check:
         if own_balances and limits.balance_max and limits.balance_min >= limits.balance_max:
             self._note(f"{key}.balance_min", "expected less than balance_max, or nobody could spend anything")
         return limits
+
+    def _offline(self) -> OfflineLimits:
+        offline = OfflineLimits(
+            floor=self._amount("offline.floor", self.file.offline.floor),
+            total=self._amount("offline.total", self.file.offline.total),
+        )
+        if offline.floor > offline.total:
+            self._note("offline.floor", "expected no more than total, or no card could ever reach it")
+        return offline
 
     def _spending_order(self) -> tuple[int, ...]:
         order = self.file.purses.spending_order

@@ -222,6 +222,7 @@ def _show(verified: Sequence[Verified], compared: Compared) -> None:
         ("accounts, but for their positions", f"{compared.accounts:,}"),
         ("totals by day, merchant, terminal, service and period", f"{compared.totals:,}"),
         ("terminals with a highest STAN", f"{compared.terminals:,}"),
+        ("offline numbers", f"{compared.offline_numbers:,}"),
         ("what the accounts hold, yuan", yuan(compared.held)),
         *((f"{name} {number}, yuan", yuan(balance)) for (name, number), balance in compared.balances.items()),
     ):

@@ -23,6 +23,9 @@ TerminalNumber = Annotated[int, Meta(ge=1, le=99_999_999)]
 Stan = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """System trace audit number: a counter of its terminal that never repeats."""
 
+OfflineNumber = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""A second counter of its terminal, of what it accepted offline: from 1, without gaps."""
+
 WAIT_MS_MAX = 600_000
 Milliseconds = Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)]
 Amount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -139,6 +142,19 @@ class ReportLoss(Struct, array_like=True, tag=20, frozen=True, gc=False):
     wait_ms: Milliseconds
     account: AccountNumber
     clerk: Annotated[str, Meta(max_length=32, pattern=r"^[a-z0-9.-]*\Z")] = ""
+
+
+class Advice(Struct, array_like=True, tag=21, frozen=True, gc=False):
+    """ISO 8583 0220: a purchase that was accepted offline at `taken_us`. Known by its `offline_number`."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    card: CardSerial
+    amount: Amount
+    offline_number: OfflineNumber
+    taken_us: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class OperatorCommand(Struct, array_like=True, frozen=True, gc=False):
@@ -304,7 +320,7 @@ OfficeRequest = (
 )
 """What the card office asks; a loss can be reported by its holder too."""
 
-AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | OfficeRequest
+AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | Advice | OfficeRequest
 """Requests about one account: the shard answers them."""
 
 Request = SignOn | SignOff | Echo | AccountRequest

@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from actors.account.card import CardState, PersonClass
+from actors.account.suspicion import Suspicion
 from wire.codes import Code, Reason
 from wire.messages import CorrectionReason, FeePayment, OfficeRequest
 
@@ -285,6 +286,52 @@ class OfficeDeclined(Struct, array_like=True, tag=42, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
+class Advised(Struct, array_like=True, tag=54, frozen=True, gc=False):
+    """Goods were paid for while the terminal was offline: posted, whatever stood against it.
+
+    `business_day` and `period` are those of the purchase, as its terminal told (`taken_us`). What the purses did not
+    hold is `shortfall`, and sits in suspense. `suspicious` says what is not clean; empty if nothing is.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    offline_number: int
+    taken_us: int
+    merchant: int
+    business_day: int
+    period: int
+    paid: tuple[int, ...]
+    shortfall: int
+    suspicious: Suspicion
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class AdviceDeclined(Struct, array_like=True, tag=55, frozen=True, gc=False):
+    """What was sent cannot have been a purchase there. It stays refused, but its offline number remains free."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    offline_number: int
+    taken_us: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
 Reversal = Reversed | PurchaseReversed | Tombstoned
 """Events that settle their original as well as themselves."""
 
@@ -315,6 +362,8 @@ Decided = (
     | PurchaseReversed
     | Tombstoned
     | ReversalDeclined
+    | Advised
+    | AdviceDeclined
     | Office
 )
 """Events that answer a terminal's request."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.account.answers import answer_repeat, concerns
+from actors.account.answers import answer_repeat, concerns, same_content
 from actors.account.booking import book, holdings
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.state import Account, new_account
-from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, OPENING, ORIGINAL_OF, SERVICE
+from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, OFFLINE_NUMBER, OPENING, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
 
 ACCOUNT: Final = Kind(
@@ -21,8 +21,10 @@ ACCOUNT: Final = Kind(
     service=SERVICE,
     answer=ANSWER,
     answer_repeat=answer_repeat,
+    same_content=same_content,
     concerns=concerns,
     original_of=ORIGINAL_OF,
+    offline_number=OFFLINE_NUMBER,
     events_wanted=events_wanted,
     inquire=inquire,
     holdings=holdings,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from actors.account.events import AccountOpened, Opened
 from actors.account.postings import OPENING, Booking, purse_postings
 from actors.account.state import Account
 
 
 def apply_opened(account: Account, event: Opened | AccountOpened, position: int) -> Account:
-    """The account as it was opened."""
-    return Account(
-        account.number, position, position, event.card, event.card_state, event.expires, event.person_class,
-        event.balances, 0, 0,
+    """The account as it was opened; what offline purchases spent before that counts in their day."""
+    return replace(
+        account, position=position, opened_at=position, card=event.card, card_state=event.card_state,
+        expires=event.expires, person_class=event.person_class, purses=event.balances,
     )  # fmt: skip
 
 

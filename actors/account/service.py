@@ -60,6 +60,9 @@ class ServiceRow(NamedTuple):
     opens: bool = False
     """Whether it may be asked of an account that does not exist: if it is approved, the account does from then on."""
 
+    settles_offline_number: type | None = None
+    """Its event to which an `offline_number` comes once and for ever; None if its requests have none."""
+
 
 _SHOW_BALANCES: Final = frozenset({Code.INSUFFICIENT_FUNDS, Code.OVER_AMOUNT_LIMIT})
 """Declines that come after the card was found good: any other shows no balance to whoever holds it."""

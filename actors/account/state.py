@@ -18,14 +18,14 @@ class Loss(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Account(Struct, array_like=True, frozen=True, gc=False):
-    """`position` 0 is an account that was never opened. `purses`: see `actors.account.purses`."""
+    """`position` 0 is an account of which nothing was ever heard. `purses`: see `actors.account.purses`."""
 
     number: str
     position: int
     """Of its last event in the journal: the head of its chain."""
 
     opened_at: int
-    """Position of its first event: the foot of its chain."""
+    """Position of its opening; 0 if it was never opened, and only offline purchases named it."""
 
     card: str
     card_state: CardState

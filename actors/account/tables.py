@@ -13,6 +13,7 @@ from actors.account.service import Decide, EventRow
 from actors.account.services import SERVICES
 from actors.account.state import Account
 from actors.effect import Effect
+from actors.offline_numbers import OfflineNumber
 from actors.policy import Service
 from wire.messages import Answer, BalanceInquiry, MiniStatement
 
@@ -61,3 +62,11 @@ ORIGINAL_OF: Final[dict[type, Callable[[Any], tuple[int, int]]]] = {
 
 OPENING: Final = frozenset(service.request for service in SERVICES if service.opens)
 """Requests that may be made of an account that does not exist."""
+
+OFFLINE_NUMBER: Final[dict[type, Callable[[Any], OfflineNumber]]] = {
+    kind: attrgetter("terminal", "offline_number")
+    for service in SERVICES
+    if service.settles_offline_number is not None
+    for kind in (service.request, service.settles_offline_number)
+}
+"""By request, and by event that it comes to for ever: the number that the terminal gave it offline."""

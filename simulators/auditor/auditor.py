@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from simulators.accounts import Card, Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.history import AccountHistory
-from simulators.auditor.requests import Key, is_recorded, key_of, service_of
+from simulators.auditor.requests import Key, identity_of, is_recorded, key_of, service_of
 from simulators.auditor.world import Rules, first_world, unopened_world
 from wire.codes import TECHNICAL_CODES, Code, Reason
 from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statement
@@ -16,6 +18,8 @@ from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statem
 FINDINGS_KEPT = 1_000
 NO_EFFECT_CODES = frozenset({Code.TRY_AGAIN, Code.TOO_LATE, Code.FORMAT_ERROR, Code.SECURITY})
 """They speak of one copy, which no actor decided."""
+_NOT_KEPT = frozenset({Reason.CONTENT_DIFFERS, Reason.REVERSED})
+"""They may come before or after another answer."""
 
 Counts = Counter[tuple[str, Code]]
 """Decisions by (service, code)."""
@@ -55,8 +59,8 @@ class Auditor:
         self._histories[request.account].sent(request)
         if not is_recorded(request):
             self._inquiries_unanswered[service_of(request)] += 1
-        elif key_of(request) not in self._answers:
-            self._undecided[key_of(request)] = service_of(request)
+        elif not self._kept(request):
+            self._undecided[identity_of(request)] = service_of(request)
 
     def judge(self, request: AccountRequest, reply: AccountReply | Rejected) -> Finding | None:
         """`reply` came for `request`. Returns what is wrong with it, if anything; it is also kept."""
@@ -108,30 +112,35 @@ class Auditor:
             self.counts[service_of(request), reply.code] += 1
             return history.decided(request, reply)
         finding = self._changed(request, reply) or self._first_answer(request, reply, history)
-        if not history.is_recorded(key_of(request)):
+        if not history.is_recorded(request):
             history.without_effect(request)
             self._answers.pop(key_of(request), None)
         return finding
 
     def _first_answer(self, request: AccountRequest, reply: Answer, history: AccountHistory) -> Finding | None:
-        key = key_of(request)
-        final = reply.code is not Code.DUPLICATE and reply.reason is not Reason.REVERSED
-        if final and key not in self._answers:
+        # An offline number remains free until its purchase is posted.
+        key = identity_of(request) if reply.authorization else key_of(request)
+        if reply.reason not in _NOT_KEPT and not self._kept(request):
             self._answers[key] = reply
-            self._undecided.pop(key, None)
+            self._undecided.pop(identity_of(request), None)
             self.counts[service_of(request), reply.code] += 1
         finding = history.decided(request, reply)
         owner = self._authorizations.setdefault(reply.authorization, key) if reply.authorization else key
         if owner == key or finding is not None:
             return finding
         text = f"authorization {reply.authorization} was given to terminal {owner[0]}, STAN {owner[1]} before"
-        return Finding(Fault.AUTHORIZATION_REUSED, request.account, *key, text)
+        return Finding(Fault.AUTHORIZATION_REUSED, request.account, request.terminal, request.stan, text)
+
+    def _kept(self, request: AccountRequest) -> list[Answer]:
+        """What was answered to it before."""
+        return [self._answers[key] for key in {identity_of(request), key_of(request)} if key in self._answers]
 
     def _changed(self, request: AccountRequest, reply: Answer) -> Finding | None:
         """A repeat must say what was said first, word for word, unless it was reversed or is another request."""
-        first = self._answers.get(key_of(request))
-        if first is None or reply == first or reply.reason in {Reason.REVERSED, Reason.CONTENT_DIFFERS}:
+        kept = self._kept(request)
+        if not kept or reply.reason in _NOT_KEPT or any(reply == replace(answer, stan=reply.stan) for answer in kept):
             return None
+        first = kept[0]
         again = reply.authorization not in {0, first.authorization} and first.authorization != 0
         if again and reply.balances != first.balances:
             # A second authorization moved money again; the history follows the switch from here.

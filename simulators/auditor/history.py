@@ -14,11 +14,21 @@ from msgspec.structs import replace
 from simulators.accounts import Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.model.outcomes import outcomes
-from simulators.auditor.requests import Key, is_recorded, key_of
+from simulators.auditor.requests import Key, identity_of, is_recorded, key_of
 from simulators.auditor.world import Decision, Outcome, Rules, World, added, negative
 from simulators.money import format_yuan
 from wire.codes import Code
-from wire.messages import AccountReply, AccountRequest, CorrectEntry, Purchase, ReplaceCard, Reversal, Statement, TopUp
+from wire.messages import (
+    AccountReply,
+    AccountRequest,
+    Advice,
+    CorrectEntry,
+    Purchase,
+    ReplaceCard,
+    Reversal,
+    Statement,
+    TopUp,
+)
 
 
 class AccountHistory:
@@ -43,13 +53,12 @@ class AccountHistory:
         self._open[request] -= 1
         if self._open[request] <= 0:
             del self._open[request]
-            key = key_of(request)
-            undecided = [world for world in self.worlds if key not in world.decided]
+            undecided = [world for world in self.worlds if world.decision(request) is None]
             self.worlds = undecided or self.worlds
 
     def decided(self, request: AccountRequest, reply: AccountReply) -> Finding | None:
         """A reply said what was decided. The finding if no world explains it; the history then follows the switch."""
-        possible = self._reachable(key_of(request))
+        possible = self._reachable(identity_of(request))
         explained = _distinct(
             after
             for world in possible
@@ -63,13 +72,13 @@ class AccountHistory:
             finding = self._explain(request, reply, possible)
             self.worlds = [self._follow(self.worlds[0], request, reply)]
         if change := self._effect(request):
-            self.effects.setdefault(key_of(request), change)
+            self.effects.setdefault(identity_of(request), change)
         self._close_decided()
         return finding
 
-    def is_recorded(self, key: Key) -> bool:
-        """Whether what was answered for `key` is kept; it is not where there is no account."""
-        return any(key in world.decided for world in self.worlds)
+    def is_recorded(self, request: AccountRequest) -> bool:
+        """Whether what was answered to `request` is kept; it is not where there is no account."""
+        return any(world.decision(request) is not None for world in self.worlds)
 
     def purses_found(self, purses: Purses) -> Finding | None:
         """What the account's purses hold was seen from outside, such as in a restarted switch."""
@@ -90,12 +99,12 @@ class AccountHistory:
 
     def _reachable(self, besides: Key | None) -> list[World]:
         """The worlds as they are, and after any sequence of the open requests other than `besides`."""
-        others = [request for request in self._open if key_of(request) != besides]
+        others = [request for request in self._open if identity_of(request) != besides]
         reached = list(self.worlds)
         if others:
             for world in reached:  # it grows while it is walked
                 for request in others:
-                    if key_of(request) not in world.decided:
+                    if world.decision(request) is None:
                         after_each = outcomes(world, request, self.rules)
                         reached.extend(after for after, _ in after_each if after not in reached)
         return reached
@@ -103,12 +112,12 @@ class AccountHistory:
     def _close_decided(self) -> None:
         """What every world has decided can have no further effect."""
         for request in [*self._open]:
-            if all(key_of(request) in world.decided for world in self.worlds):
+            if all(world.decision(request) is not None for world in self.worlds):
                 del self._open[request]
 
     def _effect(self, request: AccountRequest) -> int:
         """The acknowledged change of a request whose answer was just judged; 0 if it has none."""
-        decision = self.worlds[0].decided.get(key_of(request)) if is_recorded(request) else None
+        decision = self.worlds[0].decision(request) if is_recorded(request) else None
         return sum(decision.outcome.change) if decision is not None and decision.outcome is not None else 0
 
     def _claimed_change(self, request: AccountRequest, reply: AccountReply) -> int:
@@ -126,6 +135,8 @@ class AccountHistory:
                 return -sum(reply.paid)
             case Reversal():
                 return -self.effects.get((request.original_terminal, request.original_stan), 0)
+            case Advice():
+                return -sum(reply.paid)
             case _:
                 return 0
 
@@ -137,7 +148,8 @@ class AccountHistory:
         change = added(purses, negative(world.purses))
         paid, authorized = purses_told(reply.paid), reply.authorization != 0
         outcome = Outcome(reply.code, reply.reason, change, _padded(reply.balances), paid, authorized)
-        decided = {**world.decided, key_of(request): Decision(request, outcome)}
+        decision = Decision(request, outcome)
+        decided = {**world.decided, identity_of(request): decision, key_of(request): decision}
         if isinstance(request, Reversal) and reply.code is Code.APPROVED:
             original = request.original_terminal, request.original_stan
             decided[original] = decided.get(original, Decision(None, None))._replace(is_reversed=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from wire.messages import (
     AccountRequest,
     ActivateCard,
+    Advice,
     BalanceInquiry,
     CloseAccount,
     CorrectEntry,
@@ -34,6 +37,16 @@ def key_of(request: AccountRequest) -> Key:
     return request.terminal, request.stan
 
 
+def identity_of(request: AccountRequest) -> Key:
+    """What it is known by for ever: an offline number stands below zero, where no STAN is."""
+    return (request.terminal, -request.offline_number) if isinstance(request, Advice) else key_of(request)
+
+
+def content_of(request: AccountRequest) -> AccountRequest:
+    """What copies have in common."""
+    return replace(request, wait_ms=0, stan=0)
+
+
 def service_of(request: AccountRequest) -> str:
     """Its service, named as the switch's metrics name it."""
     return _SERVICE_NAMES[type(request)]
@@ -57,6 +70,7 @@ _SERVICE_NAMES: Mapping[type, str] = {
     CloseAccount: "close",
     SetExpiry: "set-expiry",
     CorrectEntry: "correct",
+    Advice: "advice",
 }
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from simulators.accounts import Card, CardState, Purses
-from simulators.auditor.requests import Key, key_of
+from simulators.auditor.requests import Key, content_of, identity_of, key_of
 from simulators.campus import Limits, Terminal
 from wire.codes import Code, Reason
 from wire.messages import AccountRequest
@@ -38,8 +38,15 @@ class Rules(Struct, frozen=True):
 
     period: int | None = None
     """The meal period, if it is known that everything falls into it from here on; None: any."""
+
     replacement_fee: int = 0
     """What a new card in place of a lost one costs, in minor units."""
+
+    day_starts_us: int = 0
+    """When the business day began, microseconds since the Unix epoch: what happened offline before is of another."""
+
+    period_starts_us: int = 0
+    """When `period` began."""
 
 
 class Outcome(NamedTuple):
@@ -63,7 +70,10 @@ class Decision(NamedTuple):
     outcome: Outcome | None
     is_reversed: bool = False
     period: int | None = None
-    """The meal period in which it was decided, if that is known."""
+    """The meal period in which it was decided, or happened, if that is known."""
+
+    of_today: bool = True
+    """Whether it counts in today's purchases."""
 
 
 class World(Struct, frozen=True):
@@ -73,8 +83,13 @@ class World(Struct, frozen=True):
     purses: Purses
     spent: int
     decided: dict[Key, Decision]
+    """By what requests are known by; an offline purchase by its STAN too."""
+
     opened: bool = True
     """Whether there is such an account."""
+
+    uploaded: bool = False
+    """Whether an offline purchase was posted to it: then it keeps its answers, whether or not it was opened."""
 
     state_when_found: CardState = CardState.ACTIVE
     """What a lost card was before the loss, or what an operator made of it since."""
@@ -87,6 +102,13 @@ class World(Struct, frozen=True):
     def balance(self) -> int:
         """All that the purses hold."""
         return sum(self.purses)
+
+    def decision(self, request: AccountRequest) -> Decision | None:
+        """What settled the request; None if it is new."""
+        known = self.decided.get(identity_of(request))
+        if known is None or (known.request is not None and content_of(known.request) != content_of(request)):
+            return self.decided.get(key_of(request), known)
+        return known
 
 
 def first_world(card: Card) -> World:
@@ -105,7 +127,7 @@ def decide(
     """The world in which `request` had this outcome; its purses change as the outcome says, other fields as given."""
     decided = {
         **world.decided,
-        key_of(request): Decision(request, outcome, period=period),
+        identity_of(request): Decision(request, outcome, period=period),
         **changes.pop("decided", {}),
     }
     return replace(world, purses=added(world.purses, outcome.change), decided=decided, **changes), outcome

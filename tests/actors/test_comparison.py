@@ -14,6 +14,7 @@ from example_campus import (
     LIMITS,
     OTHER_TILL,
     TILL,
+    advice,
     events_of,
     opened_shard,
     opening,
@@ -46,7 +47,7 @@ def old() -> Store:
     shard = opened_shard(store)
     perform(shard, purchase(1, 300), purchase(2, 200, BOB), purchase(3, 99_999), top_up(1, 500))
     shard.checkpoint()
-    perform(shard, purchase(4, 10, BOB), reversal(5, purchase(1, 300)), reversal(6, purchase(900)))
+    perform(shard, purchase(4, 10, BOB), reversal(5, purchase(1, 300)), reversal(6, purchase(900)), advice(7, 1))
     return store
 
 
@@ -61,12 +62,13 @@ def test_what_is_the_same_is_counted_and_left_as_it_is(old: Store, new: Store) -
     before = [(list(store.rows(b"")), list(store.batches(1))) for store in (old, new)]
     told: list[int] = []
     found = compare([old], [new], told.append)
-    assert (found.events, found.accounts, found.terminals, found.totals) == (9, 2, 2, 3)
-    assert found.held == 10_000 + 10_000 + 500 - 200 - 10
+    assert (found.events, found.accounts, found.terminals, found.totals) == (10, 2, 2, 4)
+    assert found.offline_numbers == 1
+    assert found.held == 10_000 + 10_000 + 500 - 200 - 10 - 1_000
     assert found.balances == {
-        ("channel", 1): -500, ("merchant", TILL.merchant): 210, ("opening", 0): -20_000, ("purse", 0): found.held,
+        ("channel", 1): -500, ("merchant", TILL.merchant): 1_210, ("opening", 0): -20_000, ("purse", 0): found.held,
     }  # fmt: skip
-    assert told[-1] == 18
+    assert told[-1] == 20
     assert [(list(store.rows(b"")), list(store.batches(1))) for store in (old, new)] == before
 
 
@@ -122,6 +124,8 @@ def altered_row(store: Store, prefix: bytes) -> Row:
         return key, _encode(replace(account, spent=account.spent + 1))
     if prefix == b"t":
         return key, _encode(msgspec.msgpack.decode(packed) + 1)
+    if prefix == b"o":
+        return key, _encode([*msgspec.msgpack.decode(packed), 1])
     if prefix == b"d":
         ((where, (count, amount, position)), *others) = msgspec.msgpack.decode(packed)
         return key, _encode([(where, (count, amount + 1, position)), *others])
@@ -130,7 +134,8 @@ def altered_row(store: Store, prefix: bytes) -> Row:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "named"), [(b"a", "account"), (b"t", "highest STAN"), (b"d", "total"), (b"l", "ledger accounts")]
+    ("prefix", "named"),
+    [(b"a", "account"), (b"t", "highest STAN"), (b"o", "offline number"), (b"d", "total"), (b"l", "ledger accounts")],
 )
 def test_a_snapshot_that_differs(old: Store, new: Store, prefix: bytes, named: str) -> None:
     new.commit(None, [altered_row(new, prefix)])

@@ -14,6 +14,7 @@ from example_campus import (
     DAY_US,
     NOON_US,
     TILL,
+    advice,
     card_of,
     events_of,
     opened_shard,
@@ -123,6 +124,51 @@ ACTOR_DAMAGE = {
 def test_wrong_actor_row(changes: dict[str, Any]) -> None:
     store = altered(checkpointed(), ALICE_KEY, Account, lambda account: replace(account, **changes))
     assert fault(store).position in {1, 8, EVENTS}
+
+
+def uploaded(**bounds: int) -> MemoryStore:
+    """A folder with two offline purchases, at positions 3 and 4, that are in the index."""
+    store = MemoryStore()
+    shard = opened_shard(store, **bounds)
+    perform(shard, advice(1, 7), advice(2, 8, account=BOB))
+    shard.checkpoint()
+    return store
+
+
+INDEX_KEY = b"o" + TILL.number.to_bytes(4, "big") + (7).to_bytes(8, "big")
+INDEX_DAMAGE = {
+    "elsewhere": ([4], 3),
+    "nowhere": ([], 3),
+    "also elsewhere": ([3, 4], 4),
+    "in the future": ([3, 99], 99),
+}
+
+
+@pytest.mark.parametrize(("positions", "position"), INDEX_DAMAGE.values(), ids=INDEX_DAMAGE)
+def test_wrong_index_of_an_offline_number(positions: list[int], position: int) -> None:
+    verify(uploaded(), ACCOUNT)
+    store = altered(uploaded(), INDEX_KEY, list[int], lambda _: positions)
+    found = fault(store)
+    assert found.position == position
+    assert "offline number 7 of terminal 1001" in found.explanation
+
+
+def test_index_that_is_missing() -> None:
+    store = uploaded()
+    del store._rows[INDEX_KEY]
+    assert "offline number 7 of terminal 1001: its snapshot lacks this event" in str(fault(store))
+
+
+def test_offline_number_that_had_two_effects() -> None:
+    events = events_of(uploaded())
+    again = replace(events[2], previous=3, stan=9, balances=(8_000,), authorization=5 * SLOTS)
+    found = fault(rejournaled([*events, again]))
+    assert (found.position, "came to an event of account" in found.explanation) == (5, True)
+
+
+def test_offline_number_of_two_accounts_is_no_fault_of_the_journal() -> None:
+    events = events_of(uploaded())
+    verify(rejournaled([*events[:3], replace(events[3], offline_number=7)]), ACCOUNT)
 
 
 def test_actor_row_ahead_of_the_journal() -> None:

@@ -36,6 +36,7 @@ from wire.codec import reply_decoder
 from wire.codes import Code
 from wire.messages import (
     ActivateCard,
+    Advice,
     BalanceInquiry,
     CloseAccount,
     CorrectEntry,
@@ -97,9 +98,13 @@ RULES = Rules(
     class_limits={"staff": Limits(**STAFF_LIMITS)},
     period=0,
     replacement_fee=FEE,
+    day_starts_us=NOON_US - 12 * HOUR_US,
 )
 ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN, UNOPENED, WORN_OUT])
 TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, TOP_UP_MACHINE])
+WHEN = st.sampled_from([-13 * HOUR_US, -HOUR_US, 0, HOUR_US * 5 // 2, 5 * HOUR_US, 20 * HOUR_US]).map(NOON_US.__add__)
+"""Yesterday, each meal period of today, and tomorrow, which no clock that is right can say."""
+
 DESKS = st.sampled_from([DESK, DESK, DESK, DESK, SMALL_DESK, TILL])
 CLERKS = st.sampled_from(["wu", "wu", "li-2"])
 SERIALS = st.integers(1, 40).map("N{}".format)
@@ -143,6 +148,7 @@ class Histories(RuleBasedStateMachine):
             RULES,
         )
         self.stans = count(1)
+        self.offline_numbers = count(1)
         self.asked: list[Any] = []
         self.period = 0
         self.cards = {account: [card_of(account)] for account in (ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT)}
@@ -212,6 +218,29 @@ class Histories(RuleBasedStateMachine):
         self.ask(Reversal(terminal, next(self.stans), 1_000, account, TILL, original.stan, amount))
         self.ask(original)
 
+    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, data=st.data(), taken_us=WHEN)
+    def advice(self, account: str, terminal: int, amount: int, data: st.DataObject, taken_us: int) -> None:
+        serial = data.draw(st.sampled_from([*self.cards[account], "another"]))
+        number = next(self.offline_numbers)
+        self.ask(Advice(terminal, next(self.stans), 1_000, account, serial, amount, number, taken_us))
+
+    @precondition(lambda self: self.uploaded)
+    @rule(data=st.data(), new_stan=st.booleans(), other_amount=st.sampled_from([0, 0, 0, 1]))
+    def upload_again(self, data: st.DataObject, new_stan: bool, other_amount: int) -> None:  # noqa: FBT001 - drawn
+        """As after a restart of the terminal, which does not know what it has sent."""
+        sent = data.draw(st.sampled_from(self.uploaded))
+        stan = next(self.stans) if new_stan else sent.stan
+        self.ask(replace(sent, stan=stan, amount=sent.amount + other_amount))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data())
+    def stan_used_twice(self, data: st.DataObject) -> None:
+        """By a faulty terminal: an offline purchase under a STAN that it has used on that account, and the reverse."""
+        used = data.draw(st.sampled_from(self.asked))
+        number = next(self.offline_numbers)
+        self.ask(Advice(used.terminal, used.stan, 1_000, used.account, "another", 1, number, NOON_US))
+        self.ask(Purchase(used.terminal, used.stan, 1_000, used.account, "another", 1))
+
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def copy(self, data: st.DataObject) -> None:
@@ -221,7 +250,8 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def next_meal_period(self) -> None:
         self.period += 1
-        self.auditor.change_rules(replace(RULES, period=self.period))
+        period_starts_us = NOON_US + self.period * 2 * HOUR_US
+        self.auditor.change_rules(replace(RULES, period=self.period, period_starts_us=period_starts_us))
 
     @rule()
     def restart(self) -> None:
@@ -232,6 +262,11 @@ class Histories(RuleBasedStateMachine):
     def nothing_is_wrong(self) -> None:
         assert self.auditor.findings == []
         assert self.shard.ledger.imbalance == 0
+
+    @property
+    def uploaded(self) -> list[Advice]:
+        """Every advice that was sent."""
+        return [request for request in self.asked if isinstance(request, Advice)]
 
     def ask(self, request: Any) -> None:
         """One turn with one request, whose answer the auditor judges."""

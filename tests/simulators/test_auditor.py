@@ -17,10 +17,12 @@ from simulators.auditor.requests import key_of
 from simulators.auditor.world import Rules, first_world
 from simulators.campus import SERVICES_BY_KIND, Limits, Terminal
 from wire.codes import Code, Reason
-from wire.messages import Answer, BalanceInquiry, Purchase, Reversal, Statement, TopUp
+from wire.messages import Advice, Answer, BalanceInquiry, Purchase, Reversal, Statement, TopUp
 
 ACCOUNT, CARD = "20260001", "C0020260001"
 LOST = "20260003"
+NOON_US = 1_788_235_200_000_000
+DAY_STARTS_US = NOON_US - 12 * 3_600_000_000
 WINDOW, OTHER_WINDOW, KIOSK, KEEPS_HOURS = 1001, 1002, 1003, 1004
 
 
@@ -82,6 +84,102 @@ def test_each_purse_is_judged(rules):
     finding = exchange(auditor, two, wrong)
     assert finding is not None
     assert finding.fault is Fault.WRONG_BALANCE
+
+
+def upload(stan: int, number: int, amount: int = 1_000, account: str = ACCOUNT, terminal: int = WINDOW) -> Advice:
+    return Advice(terminal, stan, 2_000, account, f"C00{account}", amount, number, NOON_US)
+
+
+def posted(request: Advice, *paid: int, authorization: int) -> Answer:
+    return Answer(*key_of(request), Code.APPROVED, Reason.NONE, authorization, (), paid)
+
+
+def test_an_upload_is_posted_once_whatever_its_stan(auditor):
+    first, again = upload(1, 7), upload(2, 7)
+    assert exchange(auditor, first, posted(first, 1_000, authorization=5)) is None
+    assert exchange(auditor, again, posted(again, 1_000, authorization=5)) is None
+    assert exchange(auditor, inquiry(3), approved(inquiry(3), 9_000)) is None
+    auditor.finish()
+    assert auditor.findings == []
+    assert auditor.counts["advice", Code.APPROVED] == 1
+
+
+def test_an_upload_that_had_two_effects_is_doubled(auditor):
+    first, again = upload(1, 7), upload(2, 7)
+    exchange(auditor, first, posted(first, 1_000, authorization=5))
+    finding = exchange(auditor, again, posted(again, 1_000, authorization=6))
+    assert finding is not None
+    assert finding.fault is Fault.DOUBLED
+
+
+def test_copies_of_an_unanswered_upload_are_one_possibility(auditor):
+    for stan in (1, 2, 3):
+        auditor.record_sent(upload(stan, 7))
+    assert exchange(auditor, inquiry(4), approved(inquiry(4), 9_000)) is None
+    assert exchange(auditor, inquiry(5), approved(inquiry(5), 8_000)) is not None
+
+
+def test_an_upload_beyond_the_balance_takes_what_is_there(auditor):
+    request = upload(1, 7, 12_000)
+    assert exchange(auditor, request, posted(request, 10_000, authorization=5)) is None
+    assert exchange(auditor, inquiry(2), approved(inquiry(2), 0)) is None
+
+
+def test_an_upload_that_took_too_little_is_found(auditor):
+    request = upload(1, 7)
+    assert exchange(auditor, request, posted(request, 999, authorization=5)) is not None
+
+
+@pytest.mark.parametrize("code", [Code.INSUFFICIENT_FUNDS, Code.LOST_CARD, Code.OVER_AMOUNT_LIMIT])
+def test_an_upload_is_not_declined(auditor, code):
+    request = upload(1, 7, 20_001, LOST)
+    finding = exchange(auditor, request, declined(request, code, Reason.NONE))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_ANSWER
+
+
+def test_an_upload_with_other_content_is_a_duplicate(auditor):
+    first, other = upload(1, 7), upload(2, 7, 1_001)
+    exchange(auditor, first, posted(first, 1_000, authorization=5))
+    assert exchange(auditor, other, declined(other, Code.DUPLICATE, Reason.CONTENT_DIFFERS)) is None
+    assert auditor.judge(other, posted(other, 1_001, authorization=6)) is not None
+
+
+def test_an_account_that_nobody_opened_is_known_by_its_uploads_alone(auditor):
+    bought, late = buy(1, account="404"), upload(2, 7, account="404")
+    unknown = declined(bought, Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT)
+    assert exchange(auditor, bought, unknown) is None
+    assert exchange(auditor, late, posted(late, 0, authorization=5)) is None
+    assert exchange(auditor, bought, unknown) is None
+    auditor.finish()
+    assert auditor.findings == []
+    paying = buy(3, account="404")
+    assert exchange(auditor, paying, approved(paying, 0, 9)) is not None
+
+
+@pytest.mark.parametrize(
+    ("taken_us", "may_be_over"),
+    [(DAY_STARTS_US, True), (DAY_STARTS_US - 1, False), (0, True), (2**63 - 1, True)],
+    ids=["today", "yesterday", "long ago", "in the future"],
+)
+def test_an_upload_counts_in_the_spending_of_today_or_not(rules, taken_us, may_be_over):
+    rules = replace(rules, limits=Limits(day_max=1_500), day_starts_us=DAY_STARTS_US)
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 0, 0))
+    auditor, late, more = Auditor([card], rules), replace(upload(1, 7), taken_us=taken_us), buy(2)
+    assert exchange(auditor, late, posted(late, 1_000, authorization=5)) is None
+    over = declined(more, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 9_000)
+    assert (exchange(auditor, more, over) is None) == may_be_over
+
+
+def test_an_upload_of_a_day_that_is_nearly_too_old_may_count_either_way(rules):
+    rules = replace(rules, limits=Limits(day_max=1_500), day_starts_us=DAY_STARTS_US)
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 0, 0))
+    late, more = replace(upload(1, 7), taken_us=DAY_STARTS_US - 90 * 86_400_000_000 + 1), buy(2)
+    over = declined(more, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 9_000)
+    for answer in (over, approved(more, 8_000, 9)):
+        auditor = Auditor([card], rules)
+        exchange(auditor, late, posted(late, 1_000, authorization=5))
+        assert exchange(auditor, more, answer) is None
 
 
 def test_lost_approval(auditor):

@@ -18,7 +18,7 @@ from actors.recovery import recover
 from actors.shard import Shard, Turn
 from actors.store import Store
 from wire.codec import reply_decoder
-from wire.messages import BalanceInquiry, MiniStatement, Purchase, ReportLoss, Reversal, TopUp
+from wire.messages import Advice, BalanceInquiry, MiniStatement, Purchase, ReportLoss, Reversal, TopUp
 
 CALENDAR = Calendar(
     ZoneInfo("Asia/Shanghai"),
@@ -26,6 +26,7 @@ CALENDAR = Calendar(
     (MealPeriod("breakfast", time(10)), MealPeriod("lunch", time(14)), MealPeriod("dinner", time(20))),
 )
 DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
 NOON_US = 1_788_235_200_000_000
 """2026-09-01 12:00 in Shanghai."""
 
@@ -34,7 +35,7 @@ TODAY = 20260901
 BREAKFAST, LUNCH = 0, 1
 
 INQUIRIES = {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
-TILL = Terminal(1001, 1, frozenset({Service.PURCHASE, Service.REVERSAL} | INQUIRIES), None)
+TILL = Terminal(1001, 1, frozenset({Service.PURCHASE, Service.REVERSAL, Service.ADVICE} | INQUIRIES), None)
 OTHER_TILL = Terminal(1002, 2, TILL.services, None)
 BREAKFAST_TILL = Terminal(1003, 2, TILL.services, frozenset({BREAKFAST}))
 TOP_UP_MACHINE = Terminal(2001, 3, frozenset({Service.TOP_UP, Service.REVERSAL} | INQUIRIES), None)
@@ -100,6 +101,14 @@ def command(stan: int, request: type, *fields: Any, number: str = ALICE, termina
 def report_loss(stan: int, number: str = ALICE, terminal: int = KIOSK.number) -> ReportLoss:
     """The holder reports the card lost."""
     return ReportLoss(terminal, stan, 3_000, number)
+
+
+def advice(stan: int, number: int, amount: int = 1_000, account: str = ALICE, **more: Any) -> Advice:
+    """Goods, paid an hour ago at an offline till with the account's own card."""
+    return Advice(
+        more.get("terminal", TILL.number), stan, 3_000, account, more.get("card", card_of(account)), amount, number,
+        more.get("taken_us", NOON_US - HOUR_US),
+    )  # fmt: skip
 
 
 def balance_inquiry(stan: int, number: str = ALICE, terminal: int = TILL.number) -> BalanceInquiry:

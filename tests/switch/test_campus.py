@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.account.card import PersonClass
-from actors.policy import OPERATOR_COMMANDS, Limits, Service
+from actors.policy import OPERATOR_COMMANDS, Limits, OfflineLimits, Service
 from switch.campus import (
     AMOUNT_MINOR_MAX,
     SERVICES_BY_KIND,
@@ -76,6 +76,44 @@ def test_the_example_is_a_campus(campus_file):
 
 def test_the_example_shows_every_session_limit_with_its_default():
     assert tomllib.loads(EXAMPLE)["sessions"] == msgspec.to_builtins(SessionLimits())
+
+
+def test_the_example_shows_what_may_be_accepted_offline_by_default():
+    shown = {key: minor_units(text) for key, text in tomllib.loads(EXAMPLE)["offline"].items()}
+    assert shown == msgspec.to_builtins(OfflineLimits())
+
+
+def test_what_may_be_accepted_offline(campus_file):
+    before, _, rest = EXAMPLE.partition("\n[offline]")
+    after = rest[rest.index("\n[sessions]") :]
+    for section, expected in (
+        ("", OfflineLimits()),
+        ('[offline]\nfloor = "20.00"\n', OfflineLimits(2_000, 200_000)),
+        ('[offline]\nfloor = "0.00"\ntotal = "0.00"\n', OfflineLimits(0, 0)),
+    ):
+        campus_file.write_text(before + "\n" + section + after)
+        assert read_campus(campus_file).policy.offline == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "mistake"),
+    [
+        ('floor = "2000.01"', "offline.floor: expected no more than total, or no card could ever reach it"),
+        ('total = "-1.00"', "offline.total: '-1.00' is negative; expected 0.00 or more"),
+        ('floor = "a lot"', "offline.floor: 'a lot' is not an amount"),
+        ("floor = 50", "offline.floor: expected `str`, got `int`"),
+        ('ceiling = "1.00"', "offline.ceiling: this key is unknown"),
+    ],
+)
+def test_mistakes_in_what_may_be_accepted_offline(campus_file, section, mistake):
+    before, _, rest = EXAMPLE.partition("\n[offline]")
+    after = rest[rest.index("\n[sessions]") :]
+    found = mistakes(campus_file, f"{before}\n[offline]\n{section}\n{after}")
+    assert found[0].startswith(mistake)
+
+
+def test_tills_of_canteens_and_shops_may_upload():
+    assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.ADVICE in services} == {"canteen", "shop"}
 
 
 def test_sessions_are_optional_and_each_key_of_them(campus_file):

@@ -14,6 +14,7 @@ from wire.codec import MessageDecoder, Unreadable
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
+    Advice,
     Answer,
     BalanceInquiry,
     CloseAccount,
@@ -79,6 +80,7 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     BalanceInquiry: st.builds(BalanceInquiry, *head, cards),
     MiniStatement: st.builds(MiniStatement, *head, cards, st.integers(5, 20)),
     Reversal: st.builds(Reversal, *head, terminals, stans, signed),
+    Advice: st.builds(Advice, *head, cards, signed, stans, counters),
     ReportLoss: st.builds(ReportLoss, *head, st.just("") | clerks),
     OpenAccount: st.builds(OpenAccount, *head[:-1], digits, clerks, serials, days, st.sampled_from(PERSON_CLASSES)),
     IssueCard: st.builds(IssueCard, *command, serials, days),

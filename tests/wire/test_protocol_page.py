@@ -269,6 +269,7 @@ def test_ranges_are_those_that_the_code_accepts() -> None:
             messages.Purchase,
             messages.MiniStatement,
             messages.Reversal,
+            messages.Advice,
             messages.CorrectEntry,
             messages.OpenAccount,
         )

@@ -11,6 +11,7 @@ from wire.codes import Code, Reason
 
 _ACTIVE, _CLOSED = CardState.ACTIVE, CardState.CLOSED
 ACCOUNT_CLOSED: Final = Refusal(Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED)
+_NO_ACCOUNT: Final = Refusal(Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT)
 _NO_CARD: Final = Refusal(Code.NO_SUCH_ACCOUNT, Reason.NO_CARD)
 _CARD_EXPIRED: Final = Refusal(Code.EXPIRED_CARD, Reason.CARD_EXPIRED)
 REFUSED_BY_STATE: Final = {
@@ -26,11 +27,18 @@ REFUSED_BY_STATE: Final = {
 _CARD_REPLACED: Final = REFUSED_BY_STATE[CardState.REPLACED]
 
 
+def open_check(account: Account) -> Refusal | None:
+    """The account was opened, and is not closed."""
+    if account.card_state is not _CLOSED:
+        return None
+    return ACCOUNT_CLOSED if account.opened_at else _NO_ACCOUNT
+
+
 def card_check(account: Account, card: str, business_day: int) -> Refusal | None:
     """It must be the account's current one, active and not expired, and the account not closed."""
     state = account.card_state
     if state is _CLOSED:
-        return ACCOUNT_CLOSED
+        return open_check(account)
     if card != account.card:
         return _CARD_REPLACED if card in account.dead_cards else _NO_CARD
     if state is not _ACTIVE:

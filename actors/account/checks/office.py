@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from actors.account.card import CardState
-from actors.account.checks.card import ACCOUNT_CLOSED, REFUSED_BY_STATE
+from actors.account.checks.card import REFUSED_BY_STATE
 from actors.account.checks.refusal import Refusal
 from actors.account.state import Account
 from wire.codes import Code, Reason
@@ -42,11 +42,6 @@ def state_but_for_loss(account: Account) -> CardState:
 def new_account_check(account: Account) -> Refusal | None:
     """There is no such account yet."""
     return _ACCOUNT_EXISTS if account.opened_at else None
-
-
-def open_check(account: Account) -> Refusal | None:
-    """The account is not closed."""
-    return ACCOUNT_CLOSED if account.card_state is CardState.CLOSED else None
 
 
 def state_check(state: CardState, *wanted: CardState) -> Refusal | None:

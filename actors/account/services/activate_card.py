@@ -7,8 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.card import last_day_check
-from actors.account.checks.office import open_check, state_check
+from actors.account.checks.card import last_day_check, open_check
+from actors.account.checks.office import state_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardActivated
 from actors.account.office import done, just, office_service

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.checks.amounts import purse_check, range_check
-from actors.account.checks.office import open_check
+from actors.account.checks.card import open_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import EntryCorrected
 from actors.account.office import office_service

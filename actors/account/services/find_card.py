@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from actors.account.checks.office import lost_check, open_check, reviewed_check, state_but_for_loss
+from actors.account.checks.card import open_check
+from actors.account.checks.office import lost_check, reviewed_check, state_but_for_loss
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardFound
 from actors.account.office import done, just, office_service

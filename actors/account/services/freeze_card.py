@@ -7,7 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.office import frozen_check, open_check, state_but_for_loss, state_check
+from actors.account.checks.card import open_check
+from actors.account.checks.office import frozen_check, state_but_for_loss, state_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardFrozen, CardUnfrozen
 from actors.account.office import done, just, office_service

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from actors.account.card import CardState
-from actors.account.checks.office import expiry_check, new_card_check, open_check, state_check, worn_out_check
+from actors.account.checks.card import open_check
+from actors.account.checks.office import expiry_check, new_card_check, state_check, worn_out_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardIssued
 from actors.account.office import done, event_start, office_service, with_new_card

@@ -6,7 +6,8 @@ from typing import Final
 
 from actors.account.card import CardState
 from actors.account.checks.amounts import funds_check
-from actors.account.checks.office import lost_check, new_card_check, open_check, reviewed_check, thawed_check
+from actors.account.checks.card import open_check
+from actors.account.checks.office import lost_check, new_card_check, reviewed_check, thawed_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardReplaced
 from actors.account.office import office_service, with_new_card

@@ -7,7 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.office import lost_check, open_check, unreviewed_check
+from actors.account.checks.card import open_check
+from actors.account.checks.office import lost_check, unreviewed_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import LossReviewed
 from actors.account.office import done, just, office_service

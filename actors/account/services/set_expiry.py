@@ -7,7 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.office import expiry_check, open_check, state_check
+from actors.account.checks.card import open_check
+from actors.account.checks.office import expiry_check, state_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import ExpirySet
 from actors.account.office import done, event_start, office_service

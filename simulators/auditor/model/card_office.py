@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from simulators.accounts import CardState, Purses
-from simulators.auditor.model.checks import BY_STATE, Verdict, amount_problem
+from simulators.auditor.model.checks import BY_STATE, Verdict, amount_problem, closed_problem
 from simulators.auditor.model.purchase import paid_by
 from simulators.auditor.requests import service_of
 from simulators.auditor.world import NOTHING, Outcome, Rules, World, added, decide, negative, refuse, shown
@@ -41,7 +41,7 @@ Step = tuple[Purses, Purses, Mapping[str, Any]]
 def office_outcomes(world: World, request: OfficeRequest, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """One outcome: everything that it depends on is known. A refused opening leaves no trace."""
     problem = _permission_problem(request, rules) or _problem(world, request, rules)
-    if problem is not None and not world.opened:
+    if problem is not None and not (world.opened or world.uploaded):
         yield world, Outcome(*problem, NOTHING, shown(problem[0], world.purses))
         return
     if problem is not None:
@@ -71,8 +71,8 @@ def _problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict | No
         return _invalid(Reason.ACCOUNT_EXISTS) if world.opened else _expiry_problem(request.expires, rules)
     if isinstance(request, CorrectEntry) and (wrong := amount_problem(abs(request.amount))) is not None:
         return wrong
-    if world.card.state is CardState.CLOSED:
-        return BY_STATE[CardState.CLOSED]
+    if (closed := closed_problem(world)) is not None:
+        return closed
     return _problem_of_an_open_account(world, request, rules)
 
 

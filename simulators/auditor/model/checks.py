@@ -41,11 +41,18 @@ def amount_problem(amount: int) -> Verdict | None:
     return None if 1 <= amount <= AMOUNT_MAX else (Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)
 
 
+def closed_problem(world: World) -> Verdict | None:
+    """The account is closed, or nobody ever opened it."""
+    if not world.opened:
+        return Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT
+    return BY_STATE[CardState.CLOSED] if world.card.state is CardState.CLOSED else None
+
+
 def card_problem(world: World, request: Any, rules: Rules) -> Verdict | None:
     """The card may not be used."""
     card = world.card
-    if card.state is CardState.CLOSED:
-        return BY_STATE[CardState.CLOSED]
+    if (closed := closed_problem(world)) is not None:
+        return closed
     if request.card != card.serial:
         dead = request.card in world.dead_cards
         return BY_STATE[CardState.REPLACED] if dead else (Code.NO_SUCH_ACCOUNT, Reason.NO_CARD)

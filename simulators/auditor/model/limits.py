@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulators.auditor.model.checks import Verdict
+from simulators.auditor.requests import Key, identity_of
 from simulators.auditor.world import Decision, Rules, World
 from simulators.campus import Limits
 from wire.codes import Code, Reason
-from wire.messages import Purchase
+from wire.messages import Advice, Purchase
 
 _DAY_AMOUNT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT
 _PERIOD_AMOUNT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT
@@ -26,7 +27,7 @@ def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdi
     limits = limits_of(world, rules)
     counted: list[Decision] = []
     if limits.period_max or limits.day_count_max or limits.period_count_max:
-        counted = [decision for decision in world.decided.values() if _counts(decision)]
+        counted = [decision for key, decision in world.decided.items() if _counts(key, decision)]
     lately = [_amount(decision) for decision in counted if decision.period == rules.period]
     day_known = rules.whole_day
     period_known = day_known and rules.period is not None
@@ -50,11 +51,14 @@ def spendable(world: World, rules: Rules) -> tuple[int, int, int]:
     return max(0, main - limits_of(world, rules).balance_min), subsidy, family
 
 
-def _counts(decision: Decision) -> bool:
-    bought = isinstance(decision.request, Purchase) and decision.outcome is not None and decision.outcome.authorized
-    return bought and not decision.is_reversed
+def _counts(key: Key, decision: Decision) -> bool:
+    """An offline purchase, which is known by its STAN too, counts once, and on its own day."""
+    request, outcome = decision.request, decision.outcome
+    if not isinstance(request, Purchase | Advice) or key != identity_of(request):
+        return False
+    return outcome is not None and outcome.authorized and decision.of_today and not decision.is_reversed
 
 
 def _amount(decision: Decision) -> int:
-    assert isinstance(decision.request, Purchase)
+    assert isinstance(decision.request, Purchase | Advice)
     return decision.request.amount

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
-from msgspec.structs import replace
-
+from simulators.auditor.model.advice import advice_outcomes
 from simulators.auditor.model.card_office import office_outcomes
 from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
 from simulators.auditor.model.reversal import reversal_outcomes
 from simulators.auditor.model.top_up import top_up_outcomes
-from simulators.auditor.requests import is_recorded, key_of
+from simulators.auditor.requests import content_of, is_recorded
 from simulators.auditor.world import Decision, Outcome, Rules, World
 from wire.codes import Code, Reason
 from wire.messages import (
     AccountRequest,
+    Advice,
     BalanceInquiry,
     MiniStatement,
     OfficeRequest,
@@ -34,6 +34,7 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
     Purchase: purchase_outcomes,
     TopUp: top_up_outcomes,
     Reversal: reversal_outcomes,
+    Advice: advice_outcomes,
     BalanceInquiry: inquiry_outcomes,
     MiniStatement: inquiry_outcomes,
     **dict.fromkeys(get_args(OfficeRequest), office_outcomes),
@@ -43,10 +44,10 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
 
 def outcomes(world: World, request: AccountRequest, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """Everything that may follow when `request` meets `world`; at least one."""
-    decision = world.decided.get(key_of(request)) if is_recorded(request) else None
+    decision = world.decision(request) if is_recorded(request) else None
     if decision is not None:
         yield from ((world, outcome) for outcome in _repeats(decision, request))
-    elif not world.opened and not isinstance(request, OpenAccount):
+    elif not (world.opened or world.uploaded or isinstance(request, OpenAccount | Advice)):
         yield world, _NO_ACCOUNT
     else:
         yield from _OUTCOMES[type(request)](world, request, rules)
@@ -58,11 +59,7 @@ def _repeats(decision: Decision, request: AccountRequest) -> Iterator[Outcome]:
     if decision.outcome is None:
         return
     # Also after a reversal: the first copy's answer may have been on its way since before it.
-    if decision.request is None or _content(request) == _content(decision.request):
+    if decision.request is None or content_of(request) == content_of(decision.request):
         yield decision.outcome
     elif not decision.is_reversed:
         yield _CONTENT_DIFFERS
-
-
-def _content(request: AccountRequest) -> AccountRequest:
-    return replace(request, wait_ms=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, advice, purchase, reversal, top_up
 from msgspec.structs import replace
 
 from actors.account.answers import answer_repeat, concerns, same_content
@@ -24,6 +24,7 @@ TOO_MUCH, TOO_LITTLE = purchase(5, 10_001), top_up(6, 0)
 PURCHASED, TOPPED_UP = decided(PURCHASE), decided(TOP_UP)
 UNDO_PURCHASE, UNDO_TOP_UP = reversal(7, PURCHASE), reversal(8, TOP_UP, TOP_UP_MACHINE.number)
 UNDO_UNKNOWN, UNDO_WRONG = reversal(9, purchase(77, 50)), reversal(10, PURCHASE, amount=1)
+ADVICE, NO_ADVICE = advice(11, 1), advice(12, 2, 0)
 
 FIRST_ANSWERS = [
     (PURCHASE, PURCHASED, Code.APPROVED, Reason.NONE, 99, (9_000,), (1_000,)),
@@ -34,6 +35,8 @@ FIRST_ANSWERS = [
     (UNDO_TOP_UP, decided(UNDO_TOP_UP, TOPPED_UP), Code.APPROVED, Reason.NONE, 99, (8_000,), ()),
     (UNDO_UNKNOWN, decided(UNDO_UNKNOWN), Code.APPROVED, Reason.NONE, 0, (), ()),
     (UNDO_WRONG, decided(UNDO_WRONG, PURCHASED), Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 0, (), ()),
+    (ADVICE, decided(ADVICE), Code.APPROVED, Reason.NONE, 99, (), (1_000,)),
+    (NO_ADVICE, decided(NO_ADVICE), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, 0, (), ()),
 ]  # fmt: skip
 ROWS = pytest.mark.parametrize(
     ("request_", "event", "expected"),
@@ -60,7 +63,10 @@ def test_repeat_gets_the_recorded_answer(request_: Any, event: Any, expected: An
     assert answer_repeat(event, replace(request_, wait_ms=1)) == expected
 
 
-CONTENT = {"card": "another", "amount": 1_001, "channel": 3, "original_terminal": 1, "original_stan": 1}
+CONTENT = {
+    "card": "another", "amount": 1_001, "channel": 3, "original_terminal": 1, "original_stan": 1, "offline_number": 9,
+    "taken_us": 9,
+}  # fmt: skip
 
 
 @ROWS
@@ -74,9 +80,18 @@ def test_other_content_is_a_duplicate(request_: Any, event: Any, expected: Answe
         )
 
 
+def test_an_advice_of_another_account_is_a_duplicate() -> None:
+    assert answer_repeat(decided(ADVICE), replace(ADVICE, account="7")).code is Code.DUPLICATE
+
+
+def test_an_advice_that_is_uploaded_again_is_answered_under_its_new_stan() -> None:
+    first, again = decided(ADVICE), replace(ADVICE, stan=77)
+    assert answer_repeat(first, again) == replace(ANSWER[type(first)](first), stan=77)
+
+
 @ROWS
 def test_another_service_under_the_same_stan_is_a_duplicate(request_: Any, event: Any, expected: Answer) -> None:
-    for other in (PURCHASE, TOP_UP, UNDO_WRONG):
+    for other in (PURCHASE, TOP_UP, UNDO_WRONG, ADVICE):
         if type(other) is not type(request_):
             copy = replace(other, terminal=request_.terminal, stan=request_.stan)
             assert answer_repeat(event, copy).code is Code.DUPLICATE

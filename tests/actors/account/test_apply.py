@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from example_campus import BREAKFAST, LUNCH, NOON, POLICY, TODAY, TOP_UP_MACHINE, account, purchase, reversal, top_up
+from example_campus import (
+    BREAKFAST,
+    LUNCH,
+    NOON,
+    POLICY,
+    TODAY,
+    TOP_UP_MACHINE,
+    account,
+    advice,
+    purchase,
+    reversal,
+    top_up,
+)
 from msgspec.structs import astuple, replace
 
 from actors.account.card import CardState, PersonClass
@@ -26,6 +38,14 @@ def test_opening() -> None:
     event = Opened("7", 1, 0, "C7", CardState.ISSUED, 20300731, PersonClass.STAFF, (500,))
     assert applied(new_account("7"), event, 5) == Account(
         "7", 5, 5, "C7", CardState.ISSUED, 20300731, PersonClass.STAFF, (500,), 0, 0
+    )
+
+
+def test_opening_after_offline_purchases_that_named_the_account() -> None:
+    before = applied(new_account("7"), decided(new_account("7"), advice(1, 1, 700, "7")), 3)
+    after = applied(before, Opened("7", 1, 3, "C7", CardState.ISSUED, 20300731, PersonClass.STAFF, (500,)), 5)
+    assert after == Account(
+        "7", 5, 5, "C7", CardState.ISSUED, 20300731, PersonClass.STAFF, (500,), TODAY, 700, 1, LUNCH, 700, 1
     )
 
 
@@ -117,8 +137,8 @@ def test_reversal_of_a_top_up_leaves_spending() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [purchase(1, 0), top_up(1, 0), reversal(2, purchase(1)), reversal(2, purchase(1), terminal=7)],
-    ids=["declined purchase", "declined top-up", "reversal of nothing", "declined reversal"],
+    [purchase(1, 0), top_up(1, 0), reversal(2, purchase(1)), reversal(2, purchase(1), terminal=7), advice(1, 1, 0)],
+    ids=["declined purchase", "declined top-up", "reversal of nothing", "declined reversal", "declined advice"],
 )
 def test_event_without_money_moves_only_the_head_of_the_chain(request_: Any) -> None:
     holder = account(spending_day=TODAY, spent=300)

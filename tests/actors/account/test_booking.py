@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 from example_campus import (
+    DAY_US,
     LUNCH,
     NOON,
+    NOON_US,
     OTHER_TILL,
     POLICY,
     TILL,
     TODAY,
     TOP_UP_MACHINE,
     account,
+    advice,
     purchase,
     reversal,
     top_up,
@@ -26,6 +29,7 @@ from actors.account.booking import book, holdings, postings
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
 from actors.account.postings import Posting
+from actors.account.state import new_account
 from actors.account.tables import BOOK, DECIDE
 from actors.ledger import LedgerAccount
 
@@ -76,6 +80,16 @@ POSTINGS = {
         {MAIN: -1_200, ("channel", 2): 5_000, ("suspense", 0): -3_800},
     ),
     "reversal of nothing": (decided(reversal(3, purchase(9))), {}),
+    "advice": (decided(advice(1, 1, 700, terminal=OTHER_TILL.number)), {MAIN: -700, ("merchant", 2): 700}),
+    "advice beyond the balance": (
+        decided(advice(1, 1, 2_000), holder=RICH),
+        {MAIN: -1_000, ("purse", 1): -300, ("purse", 2): -200, ("merchant", 1): 2_000, ("suspense", 0): -500},
+    ),
+    "advice for nobody": (
+        decided(advice(1, 1, 700), holder=new_account("404")),
+        {("merchant", 1): 700, ("suspense", 0): -700},
+    ),
+    "declined advice": (decided(advice(1, 1, 0)), {}),
     "declined reversal": (decided(reversal(3, PURCHASED, amount=1), PURCHASED), {}),
 }
 
@@ -98,6 +112,16 @@ TOTALS = {
         decided(reversal(3, TOPPED_UP, TOP_UP_MACHINE.number), TOPPED_UP, account(purses=(0,))),
         (TODAY, TOP_UP_MACHINE.merchant, TOP_UP_MACHINE.number, "reversal-of-top-up", LUNCH),
         5_000,
+    ),
+    "advice counts on the day that it names": (
+        decided(advice(1, 1, 700, taken_us=NOON_US - DAY_US)),
+        (20260831, TILL.merchant, TILL.number, "advice", LUNCH),
+        700,
+    ),
+    "advice beyond the balance counts in full": (
+        decided(advice(1, 1, 20_000)),
+        (TODAY, TILL.merchant, TILL.number, "advice", LUNCH),
+        20_000,
     ),
     "opening counts in no terminal's": (OPENED, None, 0),
 }

@@ -19,6 +19,7 @@ from example_campus import (
     TODAY,
     TOP_UP_MACHINE,
     account,
+    advice,
     balance_inquiry,
     mini_statement,
     purchase,
@@ -91,6 +92,8 @@ TOP_UP_FAULTS = [
     Fault(9, Code.OVER_AMOUNT_LIMIT, Reason.BALANCE_LIMIT, {"purses": (LIMITS.balance_max - 999,)}),
 ]
 INQUIRY_FAULTS = [NOT_OFFERED, *CARD]
+ADVICE_FAULTS = [NOT_OFFERED, *AMOUNTS]
+NO_FAULTS_OF_ADVICE = [fault for fault in PURCHASE_FAULTS if fault not in ADVICE_FAULTS]
 
 APPROVED = Code.APPROVED, Reason.NONE
 Pair = tuple[Fault, Fault]
@@ -142,6 +145,20 @@ def test_top_up(pair: Pair) -> None:
     assert outcome(holder, request, terminal) == expected(pair)
 
 
+@pytest.mark.parametrize("pair", alone_and_in_pairs(ADVICE_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_advice(pair: Pair) -> None:
+    request, terminal = spoiled(pair, advice(1, 1), "request"), spoiled(pair, TILL, "terminal")
+    assert outcome(account(), request, terminal) == expected(pair)
+
+
+@pytest.mark.parametrize(
+    "pair", alone_and_in_pairs(NO_FAULTS_OF_ADVICE), ids=lambda pair: " + ".join(map(name_of, pair))
+)
+def test_advice_is_not_declined_for_what_a_purchase_is(pair: Pair) -> None:
+    holder, request = spoiled(pair, account(), "account"), spoiled(pair, advice(1, 1), "request")
+    assert outcome(holder, request, spoiled(pair, TILL, "terminal")) == APPROVED
+
+
 @pytest.mark.parametrize("request_", [balance_inquiry(1), mini_statement(1)], ids=["balance", "statement"])
 @pytest.mark.parametrize("pair", alone_and_in_pairs(INQUIRY_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
 def test_inquiry(pair: Pair, request_: Any) -> None:
@@ -159,6 +176,7 @@ def test_terminal_that_is_not_registered_offers_nothing() -> None:
     not_offered = (Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED)
     assert outcome(account(), purchase(1), UNREGISTERED) == not_offered
     assert outcome(account(), top_up(1), UNREGISTERED) == not_offered
+    assert outcome(account(), advice(1, 1), UNREGISTERED) == not_offered
     assert outcome(account(), reversal(2, purchase(1)), UNREGISTERED) == not_offered
     assert outcome(account(), balance_inquiry(1), UNREGISTERED) == not_offered
 

@@ -40,6 +40,7 @@ from wire.messages import (
     AccountReply,
     AccountRequest,
     ActivateCard,
+    Advice,
     BalanceInquiry,
     CloseAccount,
     CorrectEntry,
@@ -83,8 +84,8 @@ POLICIES = st.sampled_from(
 PURSES_HELD = st.tuples(st.integers(0, 600_000)) | st.lists(st.integers(0, 9_000), min_size=2, max_size=3).map(tuple)
 ACCOUNTS = st.builds(
     Account,
-    number=st.just(ALICE), position=st.integers(1, 2**40), opened_at=st.just(1), card=st.just(card_of(ALICE)),
-    card_state=st.just(CardState.ACTIVE) | st.sampled_from(CardState),
+    number=st.just(ALICE), position=st.integers(1, 2**40), opened_at=st.sampled_from([0, 1]),
+    card=st.just(card_of(ALICE)), card_state=st.just(CardState.ACTIVE) | st.sampled_from(CardState),
     expires=st.sampled_from([20300731, 20260901, 20260831]),
     person_class=st.sampled_from(PersonClass), purses=PURSES_HELD,
     spending_day=st.sampled_from([0, 20260901, 20260831]), spent=st.integers(0, 60_000),
@@ -101,7 +102,9 @@ TOP_UPS = st.builds(TopUp, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS
 REVERSALS = st.builds(
     Reversal, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS
 )  # fmt: skip
-REQUESTS = PURCHASES | TOP_UPS | REVERSALS
+TAKEN = st.integers(NOON_US - 10**13, NOON_US + 10**12) | st.integers(0, 2**63 - 1)
+ADVICES = st.builds(Advice, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, STANS, TAKEN)
+REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES
 OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
@@ -122,8 +125,13 @@ OFFICE_REQUESTS = st.one_of(
     st.builds(CorrectEntry, *COMMAND, st.integers(0, 2), AMOUNTS, st.sampled_from(CorrectionReason)),
 )
 
-DECLINES = (events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined, events.OfficeDeclined)
-AUTHORIZED = (events.Purchased, events.ToppedUp, events.Reversed, events.CardReplaced, events.EntryCorrected)
+DECLINES = (
+    events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined, events.AdviceDeclined,
+    events.OfficeDeclined,
+)  # fmt: skip
+AUTHORIZED = (
+    events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
+)  # fmt: skip
 WITHOUT_MONEY = (events.Tombstoned, *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined}))
 
 
@@ -212,7 +220,7 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
     assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | set(get_args(AccountRequest))
     assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
     assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | {events.Opened}
-    assert ACCOUNT.opening == {OpenAccount}
+    assert ACCOUNT.opening == {OpenAccount, Advice}
 
 
 def test_tags_of_events_never_change() -> None:
@@ -222,5 +230,6 @@ def test_tags_of_events_never_change() -> None:
         "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Purchased": 21, "PurchaseReversed": 24,
         "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
         "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
-        "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42,
+        "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "Advised": 54,
+        "AdviceDeclined": 55,
     }  # fmt: skip

@@ -1,0 +1,52 @@
+"""Advice: what was sold offline is posted, whatever card and purses say; the purses give what they hold.
+
+More than one outcome where a terminal's clock is nearly too old to be believed: the day may be its own or today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from simulators.auditor.model.checks import amount_problem, terminal_problem
+from simulators.auditor.model.purchase import paid_by
+from simulators.auditor.requests import identity_of, key_of
+from simulators.auditor.world import Decision, Outcome, Rules, World, decide, negative
+from wire.codes import Code, Reason
+from wire.messages import Advice
+
+DAY_US = 24 * 3_600 * 1_000_000
+BELIEVED_DAYS = 90
+"""What claims to be older counts as of now."""
+
+EARLIER_PERIOD = -1
+
+
+def advice_outcomes(world: World, request: Advice, rules: Rules) -> Iterator[tuple[World, Outcome]]:
+    """Posted, but where nothing can have been sold."""
+    own = key_of(request)
+    problem = terminal_problem(request, rules) or amount_problem(request.amount)
+    if problem is not None:
+        # Its offline number remains free; and of an account that does not exist nothing is kept.
+        outcome, exists = Outcome(*problem), world.opened or world.uploaded
+        decided = {**world.decided, own: Decision(request, outcome)} if exists else world.decided
+        yield replace(world, decided=decided), outcome
+        return
+    paid = paid_by(world.purses, min(request.amount, world.balance), rules.spending_order)
+    outcome = Outcome(Code.APPROVED, Reason.NONE, negative(paid), (), paid, authorized=True)
+    for is_now in _may_be_now(request.taken_us, rules.day_starts_us):
+        of_today = is_now or request.taken_us >= rules.day_starts_us
+        period = rules.period if is_now or request.taken_us >= rules.period_starts_us else EARLIER_PERIOD
+        decision = Decision(request, outcome, period=period, of_today=of_today)
+        spent = world.spent + (request.amount if of_today else 0)
+        decided = {own: decision, identity_of(request): decision}
+        yield decide(world, request, outcome, spent=spent, uploaded=True, decided=decided)
+
+
+def _may_be_now(taken_us: int, day_starts_us: int) -> tuple[bool, ...]:
+    """Whether its time is not believed, so that it counts when it is posted; both if that depends on the hour."""
+    believed_from = day_starts_us - BELIEVED_DAYS * DAY_US
+    if believed_from <= taken_us < min(believed_from + DAY_US, day_starts_us):
+        return True, False
+    return (taken_us < believed_from,)
