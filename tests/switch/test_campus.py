@@ -85,7 +85,7 @@ def test_the_example_shows_what_may_be_accepted_offline_by_default():
 
 def test_what_may_be_accepted_offline(campus_file):
     before, _, rest = EXAMPLE.partition("\n[offline]")
-    after = rest[rest.index("\n[sessions]") :]
+    after = rest[rest.index("\n[card_office]") :]
     for section, expected in (
         ("", OfflineLimits()),
         ('[offline]\nfloor = "20.00"\n', OfflineLimits(2_000, 200_000)),
@@ -107,7 +107,7 @@ def test_what_may_be_accepted_offline(campus_file):
 )
 def test_mistakes_in_what_may_be_accepted_offline(campus_file, section, mistake):
     before, _, rest = EXAMPLE.partition("\n[offline]")
-    after = rest[rest.index("\n[sessions]") :]
+    after = rest[rest.index("\n[card_office]") :]
     found = mistakes(campus_file, f"{before}\n[offline]\n{section}\n{after}")
     assert found[0].startswith(mistake)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from running_switch import command, python
 
-COMMANDS = {"cluster", "effects", "import", "init", "peak", "reshard", "serve", "statement", "tap", "verify"}
+COMMANDS = {
+    "cluster", "effects", "gaps", "import", "init", "peak", "reshard", "serve", "statement", "suspicious", "tap", "verify",
+}  # fmt: skip
 
 
 def test_help_lists_every_command():
