@@ -1,0 +1,266 @@
+"""`tapswitch operator`: what the card office does with cards and accounts, over the wire, as an operator station."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import uvloop
+
+from simulators.bad_input import BadInputError
+from simulators.campus import PERSON_CLASSES, PURSES, Campus, StationKey, read_campus
+from simulators.embedded import parse_address
+from simulators.money import format_yuan, parse_yuan
+from simulators.operator import WAIT_MS, Given, OperatorError, give
+from simulators.station import Address
+from wire import codec
+from wire.codec import Unreadable
+from wire.codes import Code, Reason
+from wire.messages import (
+    ActivateCard,
+    Answer,
+    CloseAccount,
+    CorrectEntry,
+    CorrectionReason,
+    FeePayment,
+    FindCard,
+    FreezeCard,
+    IssueCard,
+    OfficeRequest,
+    OpenAccount,
+    Rejected,
+    ReplaceCard,
+    ReportLoss,
+    ReviewLoss,
+    SetExpiry,
+    UnfreezeCard,
+)
+
+IN_WORDS: Mapping[Reason, str] = {
+    Reason.REVERSED: "this command was reversed",
+    Reason.AMOUNT_OUT_OF_RANGE: "the amount is zero, or above 1,000,000.00 yuan",
+    Reason.ACCOUNT_EXISTS: "an account has this number already",
+    Reason.CARD_ACTIVE: "the card is active already",
+    Reason.CARD_GOOD: "the card has not expired, so there is no reason for a new one",
+    Reason.CARD_USED: "this serial is, or was, a card of the account; a dead card never works again",
+    Reason.CARDS_USED_UP: "the account has had as many cards as it may",
+    Reason.CLERK_MISSING: "nobody is named as the clerk",
+    Reason.EXPIRY_NOT_POSSIBLE: "that day does not exist, or is over",
+    Reason.LOSS_REVIEWED: "the loss was reviewed already",
+    Reason.NOT_FROZEN: "the card is not frozen",
+    Reason.NOT_LOST: "the card is not reported lost",
+    Reason.NOT_REVIEWED: "the loss must be reviewed first",
+    Reason.PURSES_NOT_EMPTY: "there is money in the account; pay it out first",
+    Reason.NO_ACCOUNT: "no account has this number",
+    Reason.CARD_LOST: "the card is reported lost",
+    Reason.CARD_EXPIRED: "the card has expired",
+    Reason.CARD_NOT_ACTIVE: "the card is not active yet",
+    Reason.CARD_FROZEN: "the card is frozen; unfreeze it first",
+    Reason.CARD_REPLACED: "the card was given up; issue a new one",
+    Reason.ACCOUNT_CLOSED: "the account is closed",
+    Reason.FUNDS: "there is not enough money",
+    Reason.BEYOND_ROLE: "the role of this station does not permit the command",
+    Reason.SERVICE_NOT_OFFERED: "this is no terminal of an operator",
+    Reason.TERMINAL_NOT_OF_STATION: "the station may not speak for this terminal",
+    Reason.CONTENT_DIFFERS: "this STAN was used for another command; what that came to stands",
+}
+
+
+class _Day(click.ParamType[int, str]):
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            day = datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007 - a day, no moment
+        except ValueError:
+            self.fail(f"{value!r} is no day; write it like 2030-07-31", param, ctx)
+        return day.year * 10_000 + day.month * 100 + day.day
+
+
+class _SignedYuan(click.ParamType[int, str]):
+    name = "YUAN"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            amount = parse_yuan(value.removeprefix("-"))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return -amount if value.startswith("-") else amount
+
+
+_CARD = click.Option(["--card"], required=True, metavar="SERIAL", help="The new card's serial.")
+_EXPIRES = click.Option(["--expires"], required=True, type=_Day(), help="The card's last day.")
+
+
+class _Desk(NamedTuple):
+    """Who gives commands, where, and with which key."""
+
+    address: Address
+    station: str
+    key: StationKey
+    terminal: int
+    clerk: str
+
+
+def _desk_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--connect"], required=True, metavar="HOST:PORT", help="Where the switch listens."),
+        click.Option(["--station"], required=True, metavar="NAME", help="Which operator station to be."),
+        click.Option(["--clerk"], required=True, metavar="ID", help="Who gives the command: a short identifier."),
+        click.Option(
+            ["--campus"],
+            type=click.Path(path_type=Path),
+            default=Path("campus.toml"),
+            show_default=True,
+            help="The campus file; secrets.toml beside it has the station's key, and need not have any other.",
+        ),
+        click.Option(["--terminal"], type=click.IntRange(1, 99_999_999), help="[default: the station's first]"),
+        click.Option(
+            ["--stan"],
+            type=click.IntRange(1, 2**63 - 1),
+            help="Repeat the command that had this STAN.  [default: a new one, the switch's time in microseconds]",
+        ),
+    ]
+
+
+def office_command(name: str, request: Callable[..., OfficeRequest], text: str, *fields: click.Option) -> click.Command:
+    """The sub-command that sends `request`; `fields` are its own fields in their order, those after the clerk."""
+    names = [field.name or "" for field in fields]
+
+    def callback(account: str, stan: int | None, **options: Any) -> None:
+        given = [options.pop(field) for field in names]
+        try:
+            desk = _desk(**options)
+            _check(request(desk.terminal, 1, WAIT_MS, account, desk.clerk, *given))
+        except BadInputError as error:
+            raise click.UsageError(str(error)) from error
+
+        def request_with(number: int) -> OfficeRequest:
+            return request(desk.terminal, number, WAIT_MS, account, desk.clerk, *given)
+
+        try:
+            outcome = uvloop.run(give(desk.address, desk.station, desk.key, request_with, stan))
+        except OperatorError as error:
+            raise click.ClickException(f"{error}; nothing was sent") from error
+        click.echo(_in_words(name, outcome))
+        approved = isinstance(outcome.reply, Answer) and outcome.reply.code is Code.APPROVED
+        raise SystemExit(0 if approved else 1)
+
+    params = [click.Argument(["account"]), *fields, *_desk_options()]
+    return click.Command(name, params=params, callback=callback, help=text)
+
+
+def _desk(*, connect: str, station: str, clerk: str, campus: Path, terminal: int | None) -> _Desk:
+    read = read_campus(campus)
+    key = read.keys.get(station)
+    if key is None:
+        raise BadInputError(f"--station {station}: secrets.toml has no key for it; it has {', '.join(read.keys)}")
+    number = _first_desk(read, station) if terminal is None else terminal
+    return _Desk(parse_address(connect, "--connect"), station, key, number, clerk)
+
+
+def _first_desk(campus: Campus, station: str) -> int:
+    numbers = [at.number for at in campus.terminals.values() if at.station == station and at.role is not None]
+    if not numbers:
+        raise BadInputError(f"--station {station} is no operator station, or has no terminal")
+    return min(numbers)
+
+
+def _check(request: OfficeRequest) -> None:
+    """The switch will be able to read it. Raises BadInputError naming the field that it would not."""
+    (read,) = codec.request_decoder.decode(codec.encode([request])[0])
+    if isinstance(read, Unreadable):
+        place = re.search(r"\$\[(\d+)\]", read.explanation)
+        field = type(request).__struct_fields__[int(place[1]) - 1] if place else "request"
+        explanation = read.explanation.partition(" - at ")[0]
+        raise BadInputError(f"{field}: {getattr(request, field, '')!r}: {explanation[:1].lower()}{explanation[1:]}")
+
+
+def _in_words(name: str, outcome: Given) -> str:
+    request, reply = outcome.request, outcome.reply
+    what = f"{name} {request.account} (terminal {request.terminal}, STAN {request.stan})"
+    if not outcome.is_certain:
+        seen = "no answer" if reply is None else f"{_code(reply)}"
+        return f"unknown: {what}: {seen}; give the same command again with --stan {request.stan}"
+    if isinstance(reply, Rejected):
+        return f"refused {reply.code:02d}: {what}: {reply.explanation}"
+    assert isinstance(reply, Answer), "nothing else answers a command"
+    if reply.code is Code.APPROVED:
+        held = [f"{purse} {format_yuan(amount)}" for purse, amount in zip(PURSES, reply.balances, strict=False)]
+        return f"approved 00: {what}{'; ' if held else ''}{', '.join(held)}"
+    return f"declined {_code(reply)}: {what}: {IN_WORDS.get(reply.reason, 'no effect; try again')}"
+
+
+def _code(reply: Any) -> str:
+    return f"{reply.code:02d} {reply.reason.value}"
+
+
+@click.group("operator")
+def operator() -> None:
+    """Give one command of the card office to a running switch.
+
+    The station's key must carry a role that permits it (campus.toml). Exit status: 0 if approved, 1 if declined or
+    unanswered, 2 for bad input. After "unknown", the same command with the --stan that was shown has one effect.
+    """
+
+
+COMMANDS = (
+    office_command(
+        "open",
+        OpenAccount,
+        "Open an account that does not exist yet, with its first card, which is then to be activated.",
+        _CARD,
+        _EXPIRES,
+        click.Option(["--class", "person_class"], required=True, type=click.Choice(PERSON_CLASSES)),
+    ),
+    office_command(
+        "issue", IssueCard, "Issue a new card in place of one that has expired; activate it then.", _CARD, _EXPIRES
+    ),
+    office_command("activate", ActivateCard, "Activate a card that was issued."),
+    office_command("report-loss", ReportLoss, "Report the card lost: it is declined from the reply on."),
+    office_command("review-loss", ReviewLoss, "Review a loss, so that the card can be found or replaced."),
+    office_command("found", FindCard, "The lost card is back, as it was before the loss."),
+    office_command("freeze", FreezeCard, "Take a card out of use."),
+    office_command("unfreeze", UnfreezeCard, "Give a frozen card back."),
+    office_command(
+        "replace",
+        ReplaceCard,
+        "Replace a lost card by a new one, for the campus's fee; activate it then. The old one is dead for ever.",
+        _CARD,
+        click.Option(
+            ["--fee"],
+            type=click.Choice([payment.value for payment in FeePayment]),
+            default=FeePayment.PURSES.value,
+            show_default=True,
+            callback=lambda _context, _param, value: FeePayment(value),
+            help="How the fee is paid.",
+        ),
+    ),
+    office_command("close", CloseAccount, "Close an account whose purses are empty, for ever."),
+    office_command("set-expiry", SetExpiry, "Give the card another last day.", _EXPIRES),
+    office_command(
+        "correct",
+        CorrectEntry,
+        "Set an entry right by a counter-entry: --amount -12.50 takes money away.",
+        click.Option(
+            ["--purse"],
+            type=click.Choice(PURSES),
+            default=PURSES[0],
+            show_default=True,
+            callback=lambda _context, _param, value: PURSES.index(value),
+        ),
+        click.Option(["--amount"], required=True, type=_SignedYuan()),
+        click.Option(
+            ["--reason"],
+            required=True,
+            type=click.Choice([reason.value for reason in CorrectionReason]),
+            callback=lambda _context, _param, value: CorrectionReason(value),
+        ),
+    ),
+)
+for _command in COMMANDS:
+    operator.add_command(_command)
