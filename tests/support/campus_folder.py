@@ -1,16 +1,17 @@
-"""A small campus on disk: three stations with known keys, no opening hours, no limit for a day."""
+"""A small campus on disk: four stations with known keys, an operator's among them; always open, no limit for a day."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-NORTH, SOUTH, OFFICE = "north-1", "south-1", "office-1"
-KEYS = {name: bytes([place]) * 32 for place, name in enumerate((NORTH, SOUTH, OFFICE), start=1)}
+NORTH, SOUTH, OFFICE, DESK = "north-1", "south-1", "office-1", "desk-1"
+KEYS = {name: bytes([place]) * 32 for place, name in enumerate((NORTH, SOUTH, OFFICE, DESK), start=1)}
 KEY_NUMBER = 1
 
 TILL, NORTH_TILLS = 1001, range(1001, 1017)
 SOUTH_TILL, SOUTH_TILLS = 2001, range(2001, 2017)
 TOP_UP_MACHINE, TOP_UP_MACHINES = 9001, range(9001, 9003)
+OPERATOR = 9201
 PURCHASE_MAX = 20_000
 
 _CAMPUS = """\
@@ -23,6 +24,10 @@ purchase_max = "200.00"
 day_max = "0.00"
 top_up_max = "1000.00"
 balance_max = "0.00"
+
+[[roles]]
+name = "clerk"
+commands = ["open", "activate", "report-loss", "review-loss", "found"]
 
 [[sites]]
 name = "north"
@@ -44,6 +49,11 @@ site = "north"
 name = "office-1"
 site = "north"
 
+[[stations]]
+name = "desk-1"
+site = "north"
+role = "clerk"
+
 [[terminals]]
 numbers = "1001-1016"
 station = "north-1"
@@ -61,6 +71,12 @@ numbers = "9001-9002"
 station = "office-1"
 merchant = 1
 kind = "top-up"
+
+[[terminals]]
+numbers = "9201"
+station = "desk-1"
+merchant = 1
+kind = "operator"
 
 [sessions]
 """

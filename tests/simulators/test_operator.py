@@ -1,0 +1,252 @@
+"""`tapswitch operator`: the card office over the wire, in words, and one effect however often it is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import date
+from itertools import count
+
+import pytest
+from click.testing import CliRunner
+
+from simulators import operator as operator_module
+from simulators.accounts import Card, CardState, default_serial
+from simulators.campus import read_campus
+from simulators.operator_command import COMMANDS, operator
+from wire.codes import Code, Reason
+from wire.messages import (
+    ActivateCard,
+    Answer,
+    CloseAccount,
+    CorrectEntry,
+    CorrectionReason,
+    FeePayment,
+    FindCard,
+    FreezeCard,
+    IssueCard,
+    OpenAccount,
+    ReplaceCard,
+    ReportLoss,
+    ReviewLoss,
+    SetExpiry,
+    UnfreezeCard,
+)
+
+CAMPUS = """
+[campus]
+name = "Example"
+time_zone = "Asia/Shanghai"
+[limits]
+[card_office]
+replacement_fee = "15.00"
+[[roles]]
+name = "manager"
+commands = ["open", "issue", "activate", "report-loss", "review-loss", "found", "freeze", "unfreeze", "replace",
+            "close", "set-expiry", "correct"]
+[[roles]]
+name = "reader"
+commands = ["review-loss"]
+[[stations]]
+name = "desk-1"
+role = "manager"
+[[stations]]
+name = "desk-2"
+role = "reader"
+[[stations]]
+name = "till-1"
+[[merchants]]
+number = 9
+[[terminals]]
+numbers = "9201-9203"
+station = "desk-1"
+merchant = 9
+kind = "operator"
+[[terminals]]
+numbers = "9301"
+station = "desk-2"
+merchant = 9
+kind = "operator"
+[[terminals]]
+numbers = "1001"
+station = "till-1"
+merchant = 9
+kind = "canteen"
+"""
+SECRETS = "".join(
+    f'[stations.{name}]\n1 = "{byte * 32}"\n' for name, byte in (("desk-1", "11"), ("desk-2", "22"), ("till-1", "33"))
+)
+ACCOUNT = "20260001"
+
+
+@pytest.fixture
+def campus(tmp_path):
+    (tmp_path / "campus.toml").write_text(CAMPUS)
+    (tmp_path / "secrets.toml").write_text(SECRETS)
+    return tmp_path / "campus.toml"
+
+
+@pytest.fixture
+def serving(make_fake_switch, rules, campus):
+    """A fake switch with one active account; it serves from a thread, because the command runs its own event loop."""
+    read = read_campus(campus)
+    card = Card(ACCOUNT, default_serial(ACCOUNT), CardState.ACTIVE, date(2030, 7, 31), "student", (10_000, 0, 0))
+    started, loop = threading.Event(), asyncio.new_event_loop()
+    found: dict[str, object] = {}
+
+    async def serve() -> None:
+        keys = {name: key.key for name, key in read.keys.items()}
+        served = type(rules)(
+            read.limits, read.spending_order, read.terminals, rules.today, replacement_fee=read.replacement_fee
+        )
+        async with make_fake_switch([card], served, keys) as switch:
+            found["switch"], found["stop"] = switch, asyncio.Event()
+            started.set()
+            await found["stop"].wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert started.wait(10)
+    yield found["switch"]
+    loop.call_soon_threadsafe(found["stop"].set)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Time limits that no test has to wait for."""
+    monkeypatch.setattr(operator_module, "TIME_OUT_SECONDS", 0.05)
+    monkeypatch.setattr(operator_module, "RETRY_SECONDS_MIN", 0.0)
+    monkeypatch.setattr(operator_module, "CONNECT_SECONDS", 0.3)
+
+
+def run(serving, campus, *arguments, station="desk-1"):
+    options = ["--connect", str(serving.address), "--campus", str(campus), "--station", station, "--clerk", "wu"]
+    return CliRunner().invoke(operator, [*arguments, *options])
+
+
+HEAD = (9201, 77, 5_000, ACCOUNT, "wu")
+SENT = [
+    (["activate"], ActivateCard(*HEAD)),
+    (["report-loss"], ReportLoss(*HEAD)),
+    (["review-loss"], ReviewLoss(*HEAD)),
+    (["found"], FindCard(*HEAD)),
+    (["freeze"], FreezeCard(*HEAD)),
+    (["unfreeze"], UnfreezeCard(*HEAD)),
+    (["close"], CloseAccount(*HEAD)),
+    (["replace", "--card", "C2"], ReplaceCard(*HEAD, "C2", FeePayment.PURSES)),
+    (["replace", "--card", "C2", "--fee", "waived"], ReplaceCard(*HEAD, "C2", FeePayment.WAIVED)),
+    (["issue", "--card", "C2", "--expires", "2031-07-31"], IssueCard(*HEAD, "C2", 20310731)),
+    (["set-expiry", "--expires", "2028-02-29"], SetExpiry(*HEAD, 20280229)),
+    (
+        ["open", "--card", "C2", "--expires", "2031-07-31", "--class", "service-staff"],
+        OpenAccount(*HEAD, "C2", 20310731, "service-staff"),
+    ),
+    (
+        ["correct", "--amount", "-12.50", "--purse", "family", "--reason", "posted-twice"],
+        CorrectEntry(*HEAD, 2, -1_250, CorrectionReason.POSTED_TWICE),
+    ),
+    (["correct", "--amount", "3", "--reason", "goodwill"], CorrectEntry(*HEAD, 0, 300, CorrectionReason.GOODWILL)),
+]
+
+
+@pytest.mark.parametrize(("arguments", "request_"), SENT, ids=[" ".join(row[0]) for row in SENT])
+def test_what_is_sent(serving, campus, arguments, request_):
+    result = run(serving, campus, *arguments, ACCOUNT, "--stan", "77")
+    assert serving.received == [request_]
+    assert result.exit_code in {0, 1}
+    assert not result.stderr
+
+
+def test_every_command_is_tried():
+    assert {row[0][0] for row in SENT} == {command.name for command in COMMANDS}
+
+
+def test_a_cards_life(serving, campus):
+    stans = count(1)
+
+    def said(*arguments, station="desk-1"):
+        result = run(serving, campus, *arguments, ACCOUNT, "--stan", str(next(stans)), station=station)
+        return result.exit_code, result.stdout.strip()
+
+    def where(stan, terminal=9201):
+        return f"{ACCOUNT} (terminal {terminal}, STAN {stan})"
+
+    others = "subsidy 0.00, family 0.00"
+    assert said("report-loss") == (0, f"approved 00: report-loss {where(1)}")
+    assert said("found") == (1, f"declined 12 not-reviewed: found {where(2)}: the loss must be reviewed first")
+    assert said("review-loss") == (0, f"approved 00: review-loss {where(3)}; main 100.00, {others}")
+    assert said("replace", "--card", "C2") == (0, f"approved 00: replace {where(4)}; main 85.00, {others}")
+    assert said("activate") == (0, f"approved 00: activate {where(5)}; main 85.00, {others}")
+    assert said("freeze", station="desk-2") == (
+        1,
+        f"declined 57 beyond-role: freeze {where(6, 9301)}: the role of this station does not permit the command",
+    )
+
+
+def test_answer_that_is_lost_is_asked_for_again_with_the_same_stan(serving, campus, quick):
+    lost = iter([None, Answer(9201, 77, Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN, 0, (), ())])
+    serving.interfere = lambda _request, answer: next(lost, answer)
+    result = run(serving, campus, "freeze", ACCOUNT, "--stan", "77")
+    assert (result.exit_code, serving.received) == (0, [FreezeCard(*HEAD)] * 3)
+    assert len(serving.recorded) == 1
+
+
+def test_command_that_is_never_answered_may_be_given_again(serving, campus, quick, switch_time_us):
+    serving.interfere = lambda _request, _answer: None
+    result = run(serving, campus, "freeze", ACCOUNT)
+    again = f"give the same command again with --stan {switch_time_us}"
+    assert (result.exit_code, len(serving.received)) == (1, 3)
+    assert result.stdout.startswith("unknown: freeze")
+    assert result.stdout.strip().endswith(f"no answer; {again}")
+
+
+def test_busy_after_a_copy_without_an_answer_is_not_certain(serving, campus, quick):
+    busy = Answer(9201, 77, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), ())
+    answers = iter([None, busy, busy])
+    serving.interfere = lambda _request, _answer: next(answers)
+    result = run(serving, campus, "freeze", ACCOUNT, "--stan", "77")
+    assert result.exit_code == 1
+    assert "unknown: freeze" in result.stdout
+    assert "91 busy-shard; give the same command again with --stan 77" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["found", "2" * 20], "account"),
+        (["found", ""], "account"),
+        (["open", "2026x", "--card", "C", "--expires", "2031-07-31", "--class", "student"], "account"),
+        (["open", ACCOUNT, "--card", "C 2", "--expires", "2031-07-31", "--class", "student"], "card"),
+        (["open", ACCOUNT, "--card", "C", "--expires", "2031-02-30", "--class", "student"], "YYYY-MM-DD|such|no day"),
+        (["open", ACCOUNT, "--card", "C", "--expires", "1999-12-31", "--class", "student"], "expires"),
+        (["open", ACCOUNT, "--card", "C", "--expires", "2031-07-31", "--class", "guest"], "guest"),
+        (["open", ACCOUNT, "--card", "C", "--expires", "2031-07-31"], "--class"),
+        (["replace", ACCOUNT], "--card"),
+        (["correct", ACCOUNT, "--amount", "1,5", "--reason", "goodwill"], "1,5"),
+        (["correct", ACCOUNT, "--amount", "--5", "--reason", "goodwill"], "-5"),
+        (["correct", ACCOUNT, "--amount", "5", "--reason", "because"], "because"),
+        (["freeze", ACCOUNT, "--stan", "0"], "--stan"),
+        (["freeze", ACCOUNT, "--clerk", "Wu Lei"], "clerk"),
+        (["freeze", ACCOUNT, "--station", "nobody"], "--station nobody"),
+        (["freeze", ACCOUNT, "--station", "till-1"], "no operator station"),
+        (["freeze", ACCOUNT, "--connect", "nowhere"], "--connect"),
+        (["freeze", ACCOUNT, "--campus", "missing.toml"], "missing.toml"),
+        (["melt", ACCOUNT], "melt"),
+    ],
+)
+def test_bad_input(campus, arguments, message):
+    options = ["--connect", "127.0.0.1:1", "--campus", str(campus), "--station", "desk-1", "--clerk", "wu"]
+    command, *rest = arguments
+    result = CliRunner().invoke(operator, [command, *options, *rest])
+    assert result.exit_code == 2, result.output
+    assert any(part in result.stderr for part in message.split("|"))
+
+
+def test_nobody_listens(campus, quick):
+    options = ["--connect", "127.0.0.1:1", "--campus", str(campus), "--station", "desk-1", "--clerk", "wu"]
+    result = CliRunner().invoke(operator, ["freeze", ACCOUNT, *options])
+    assert result.exit_code == 1
+    assert "127.0.0.1:1" in result.stderr
+    assert "nothing was sent" in result.stderr
