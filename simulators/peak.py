@@ -155,8 +155,9 @@ async def _drive(settings: Settings, scene: _Scene, console: Console) -> PeakRep
 def _auditor(scene: _Scene) -> Auditor:
     campus = scene.campus
     rules = Rules(
-        campus.limits, campus.spending_order, campus.terminals, scene.today, scene.whole_day, campus.class_limits
-    )
+        campus.limits, campus.spending_order, campus.terminals, scene.today, scene.whole_day, campus.class_limits,
+        day_starts_us=campus.day_starts_us(scene.today),
+    )  # fmt: skip
     return Auditor(scene.cards, rules)
 
 

@@ -23,6 +23,7 @@ from example_campus import (
     answers_of,
     balance_inquiry,
     card_of,
+    command,
     events_of,
     image,
     mini_statement,
@@ -45,6 +46,7 @@ from actors.snapshots import Snapshots
 from actors.store import CommitRefusedError, Store
 from actors.verification import verify
 from wire.codes import Code, Reason
+from wire.messages import ActivateCard, OpenAccount
 
 NOBODY = "404"
 NUMBER = (TILL.number, 7)
@@ -309,6 +311,25 @@ def test_it_is_opened_later_like_any_other(store: Store, *, checkpoint: bool) ->
     assert shard.ledger.balances["suspense", 0] == -1_000
     verify(store, ACCOUNT)
     assert image(restarted(store), [ALICE, NOBODY]) == image(shard, [ALICE, NOBODY])
+
+
+def test_an_operator_opens_it_later(store: Store) -> None:
+    shard = opened_shard(store)
+    late = advice(20, 7, account=NOBODY)
+    first = answer_of(shard, late)
+    before = answer_of(shard, command(1, ActivateCard, number=NOBODY))
+    assert word(before) == (Code.NO_SUCH_ACCOUNT, Reason.NO_ACCOUNT)
+    opens = command(2, OpenAccount, "C2", 20300731, "student", number=NOBODY)
+    assert answer_of(shard, opens).code is Code.APPROVED
+    assert answer_of(shard, command(3, ActivateCard, number=NOBODY)).code is Code.APPROVED
+    for asked in (shard, restarted(store)):
+        assert answer_of(asked, late) == first
+        assert answer_of(asked, opens).code is Code.APPROVED
+    assert (shard.state(NOBODY).card, shard.state(NOBODY).opened_at) == ("C2", 5)
+    assert answer_of(shard, command(4, OpenAccount, "C3", 20300731, "student", number=NOBODY)).code is (
+        Code.INVALID_TRANSACTION
+    )
+    verify(store, ACCOUNT)
 
 
 def test_a_refused_opening_leaves_it_unopened() -> None:

@@ -9,8 +9,20 @@ import pytest
 from running_switch import command, python
 
 COMMANDS = {
-    "cluster", "effects", "gaps", "import", "init", "peak", "reshard", "serve", "statement", "suspicious", "tap", "verify",
-}  # fmt: skip
+    "cluster",
+    "effects",
+    "gaps",
+    "import",
+    "init",
+    "operator",
+    "peak",
+    "reshard",
+    "serve",
+    "statement",
+    "suspicious",
+    "tap",
+    "verify",
+}
 
 
 def test_help_lists_every_command():

@@ -132,6 +132,13 @@ def test_what_is_clean(holder: Any, changes: dict[str, Any]) -> None:
     assert EFFECT[Advised](event) is None
 
 
+def test_a_deposit_does_not_hold_it_back() -> None:
+    policy = replace(POLICY, limits=replace(LIMITS, balance_min=600))
+    for purses, paid in (((1_000,), (1_000,)), ((900, 100), (900, 100))):
+        event = DECIDE[type(advice(1, 1))](account(purses=purses), advice(3, 7), None, NOON, policy, 99)
+        assert (event.paid, event.suspicious) == (paid, Suspicion.NONE)
+
+
 @pytest.mark.parametrize(
     ("taken_us", "day", "period"),
     [
