@@ -83,15 +83,19 @@ def test_the_example_shows_what_may_be_accepted_offline_by_default():
     assert shown == msgspec.to_builtins(OfflineLimits())
 
 
-def test_what_may_be_accepted_offline(campus_file):
+def with_offline(section):
+    """The example with this instead of its section [offline]."""
     before, _, rest = EXAMPLE.partition("\n[offline]")
-    after = rest[rest.index("\n[card_office]") :]
+    return before + "\n" + section + rest[rest.index("\n[card_office]") :]
+
+
+def test_what_may_be_accepted_offline(campus_file):
     for section, expected in (
         ("", OfflineLimits()),
         ('[offline]\nfloor = "20.00"\n', OfflineLimits(2_000, 200_000)),
         ('[offline]\nfloor = "0.00"\ntotal = "0.00"\n', OfflineLimits(0, 0)),
     ):
-        campus_file.write_text(before + "\n" + section + after)
+        campus_file.write_text(with_offline(section))
         assert read_campus(campus_file).policy.offline == expected
 
 
@@ -106,9 +110,7 @@ def test_what_may_be_accepted_offline(campus_file):
     ],
 )
 def test_mistakes_in_what_may_be_accepted_offline(campus_file, section, mistake):
-    before, _, rest = EXAMPLE.partition("\n[offline]")
-    after = rest[rest.index("\n[card_office]") :]
-    found = mistakes(campus_file, f"{before}\n[offline]\n{section}\n{after}")
+    found = mistakes(campus_file, with_offline(f"[offline]\n{section}\n"))
     assert found[0].startswith(mistake)
 
 
