@@ -41,7 +41,7 @@ class Kind(NamedTuple):
     """(number) → state before the first event."""
 
     decide: Mapping[type, Callable[[Any, Any, Any, Moment, Policy, int], Any]]
-    """(state, request, event that settles the named original or None, moment, policy, authorization) → event.
+    """(state, request, newest event that bears on the named original or None, moment, policy, authorization) → event.
 
     A request that is not in this table is an inquiry: it is answered without an effect.
     """
@@ -63,6 +63,10 @@ class Kind(NamedTuple):
 
     concerns: Callable[[Any], tuple[tuple[int, int], ...]]
     """(event) → the (terminal, stan) pairs that came to it."""
+
+    bears_on: Callable[[Any], tuple[tuple[int, int], ...]]
+    """(event) → those, and the pair whose effect it used: what may still be done with a pair, the newest such event
+    tells."""
 
     original_of: Mapping[type, Callable[[Any], tuple[int, int]]]
     """(request) → the (terminal, stan) it names besides its own; absent if its type names none."""

@@ -22,6 +22,7 @@ class Service(StrEnum):
     MINI_STATEMENT = "mini-statement"
     REVERSAL = "reversal"
     ADVICE = "advice"
+    REFUND = "refund"
     REPORT_LOSS = "report-loss"
     OPEN_ACCOUNT = "open"
     ISSUE_CARD = "issue"
@@ -102,6 +103,20 @@ class Terminal(Struct, frozen=True):
     """Of an operator's terminal: the role whose commands are its services."""
 
 
+class Price(Struct, frozen=True):
+    """What a purchase costs where a rule applies: a share of what is asked, and a fixed part. One of them is 0."""
+
+    percent: int
+    """Of the amount that is asked: 80 is a discount of a fifth."""
+
+    fixed: int
+    """Minor units."""
+
+    def of(self, asked: int) -> int:
+        """What is paid instead of `asked`, in minor units; half a unit is rounded up."""
+        return self.fixed + (asked * self.percent + 50) // 100
+
+
 class Policy(Struct, frozen=True):
     """Everything that `decide` may read besides state, command and moment."""
 
@@ -117,3 +132,6 @@ class Policy(Struct, frozen=True):
     """What a new card in place of a lost one costs, in minor units."""
     offline: OfflineLimits = OfflineLimits()
     """What terminals are told; the switch refuses no advice for it."""
+
+    prices: dict[tuple[PersonClass, int, int], Price] = {}
+    """By person class, merchant and meal period. Where there is none, what is asked is paid."""

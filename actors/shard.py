@@ -11,7 +11,7 @@ A turn whose commit was refused is simply not adopted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -403,7 +403,8 @@ class Shard:
             if turn.walked > WALKED_EVENTS_MAX and (not new_stan or type(request) in kind.original_of):
                 return self._put_off(turn, request)
             if not new_stan:
-                settled = self._settling(turn, state, request.terminal, request.stan) or settled
+                found = self._newest(turn, state, kind.concerns, (request.terminal, request.stan))
+                settled = found or settled
         if settled is None:
             return None
         turn.repeats += 1
@@ -422,21 +423,24 @@ class Shard:
         return Answer(request.terminal, request.stan, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), RETRY_AFTER_MS)
 
     def _original(self, turn: Turn, state: Any, request: Any) -> Any:
-        """What settles the original that a request names; None if it is unknown, or if it names none."""
+        """What became of the original that a request names; None if it is unknown, or if it names none."""
         original_of = self._kind.original_of.get(type(request))
         if original_of is None:
             return None
-        terminal, stan = original_of(request)
+        named = terminal, stan = original_of(request)
         seen = self.terminals.get(terminal)
-        return self._settling(turn, state, terminal, stan) if seen is not None and stan <= seen.pending else None
+        if seen is None or stan > seen.pending:
+            return None
+        return self._newest(turn, state, self._kind.bears_on, named)
 
-    def _settling(self, turn: Turn, state: Any, terminal: int, stan: int) -> Any:
-        """The newest event of this actor that (terminal, stan) came to, or None.
+    def _newest(
+        self, turn: Turn, state: Any, pairs_of: Callable[[Any], tuple[tuple[int, int], ...]], asked: tuple[int, int]
+    ) -> Any:
+        """The newest event of this actor among whose pairs is (terminal, stan) `asked`, or None.
 
         Only asked when a STAN is not above its terminal's highest. A retry is found at the chain's head or near it.
         """
-        asked = (terminal, stan)
-        return next((event for event in self._chain(turn, state) if asked in self._kind.concerns(event)), None)
+        return next((event for event in self._chain(turn, state) if asked in pairs_of(event)), None)
 
     def _chain(self, turn: Turn, state: Any) -> Iterator[Any]:
         """The actor's events, newest first, from this very turn and from the journal."""

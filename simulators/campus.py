@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,8 +25,8 @@ SECRETS_NAME = "secrets.toml"
 _ACCOUNT_SERVICES = frozenset({"reversal", "balance-inquiry", "mini-statement"})
 _SELLS = _ACCOUNT_SERVICES | {"purchase"}
 SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
-    "canteen": _SELLS | {"advice"},
-    "shop": _SELLS | {"advice"},
+    "canteen": _SELLS | {"refund", "advice"},
+    "shop": _SELLS | {"refund", "advice"},
     "bath": _SELLS,
     "charger": _SELLS,
     "top-up": _ACCOUNT_SERVICES | {"top-up"},
@@ -69,6 +70,23 @@ class Terminal(Struct, frozen=True):
     """Of an operator's terminal: the role whose commands are its services."""
 
 
+class PriceRule(Struct, frozen=True):
+    """What people of one class pay at a merchant: a fixed price, or what is asked and so many percent more or less."""
+
+    percent: int = 0
+    fixed: int | None = None
+    """Minor units."""
+
+    period: int | None = None
+    """In which meal period only, by its place; None: in all that have no rule of their own."""
+
+    def price(self, asked: int) -> int:
+        """Minor units; half a unit is rounded up."""
+        if self.fixed is not None:
+            return self.fixed
+        return int((Decimal(asked) * (100 + self.percent) / 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+
 class StationKey(Struct, frozen=True):
     """The key with the highest number that a station holds."""
 
@@ -94,6 +112,9 @@ class Campus(Struct, frozen=True):
     """Of the classes of people that have other limits."""
     replacement_fee: int = 0
     """Minor units."""
+
+    prices: Mapping[tuple[str, int], tuple[PriceRule, ...]] = {}
+    """By person class and merchant."""
 
     def business_day(self, moment: datetime) -> int:
         """The business day at `moment` (which has a time zone), as a number such as 20260901."""
@@ -152,6 +173,18 @@ class _Merchant(Struct):
     open: list[str] | None = None
 
 
+class _MealPeriod(Struct):
+    name: str
+
+
+class _Price(Struct, rename={"person_class": "class"}):
+    person_class: str
+    merchant: int
+    period: str | None = None
+    percent: int = 0
+    fixed: str | None = None
+
+
 class _TerminalRun(Struct):
     numbers: str
     station: str
@@ -168,6 +201,8 @@ class _CampusFile(Struct):
     card_office: _CardOfficeSection = _CardOfficeSection()
     roles: list[_Role] = []
     stations: list[_Station] = []
+    prices: list[_Price] = []
+    meal_periods: list[_MealPeriod] = []
 
 
 class _SecretsFile(Struct):
@@ -194,9 +229,9 @@ def read_campus(path: Path) -> Campus:
             terminals[number] = Terminal(number, run.station, run.merchant, services, run.merchant in keeps_hours, role)
     zone, day_starts = _calendar(path, file.campus)
     limits, class_limits = _limits(path, file.limits)
-    order = _spending_order(path, file.purses)
+    order, prices = _spending_order(path, file.purses), _prices(path, file)
     fee = _yuan(path, "card_office.replacement_fee", file.card_office.replacement_fee)
-    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits, fee)
+    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits, fee, prices)
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -258,6 +293,22 @@ def _roles(path: Path, file: _CampusFile) -> dict[str, str]:
         if role not in known:
             raise BadInputError(f"{path}: stations, {station}: role {role!r} is not one of {', '.join(sorted(known))}")
     return roles
+
+
+def _prices(path: Path, file: _CampusFile) -> dict[tuple[str, int], tuple[PriceRule, ...]]:
+    periods = [period.name for period in file.meal_periods]
+    prices: dict[tuple[str, int], tuple[PriceRule, ...]] = {}
+    for row in file.prices:
+        try:
+            fixed = None if row.fixed is None else parse_yuan(row.fixed)
+        except ValueError as error:
+            raise BadInputError(f"{path}: prices.fixed: {error}") from error
+        if row.period is not None and row.period not in periods:
+            raise BadInputError(f"{path}: prices.period {row.period!r} is not one of {', '.join(periods)}")
+        rule = PriceRule(row.percent, fixed, None if row.period is None else periods.index(row.period))
+        key = row.person_class, row.merchant
+        prices[key] = (*prices.get(key, ()), rule)
+    return prices
 
 
 def _spending_order(path: Path, section: _PursesSection) -> tuple[int, ...]:

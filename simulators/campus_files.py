@@ -55,6 +55,22 @@ until = "14:00"
 [[meal_periods]]
 name = "dinner"
 until = "20:00"
+
+[[prices]]
+class = "staff"
+merchant = 2
+percent = -15
+
+[[prices]]
+class = "visitor"
+merchant = 1
+percent = 20
+
+[[prices]]
+class = "visitor"
+merchant = 2
+period = "lunch"
+fixed = "15.00"
 """
 
 

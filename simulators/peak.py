@@ -157,6 +157,7 @@ def _auditor(scene: _Scene) -> Auditor:
     rules = Rules(
         campus.limits, campus.spending_order, campus.terminals, scene.today, scene.whole_day, campus.class_limits,
         day_starts_us=campus.day_starts_us(scene.today),
+        prices=campus.prices,
     )  # fmt: skip
     return Auditor(scene.cards, rules)
 

@@ -21,7 +21,17 @@ from msgspec.structs import replace
 
 from actors.account.card import PersonClass
 from actors.calendar import Calendar, MealPeriod
-from actors.policy import OPERATOR_COMMANDS, SPENDING_ORDER, Limits, OfflineLimits, Policy, Purse, Service, Terminal
+from actors.policy import (
+    OPERATOR_COMMANDS,
+    SPENDING_ORDER,
+    Limits,
+    OfflineLimits,
+    Policy,
+    Price,
+    Purse,
+    Service,
+    Terminal,
+)
 from wire.channel import RECORD_BYTES_MAX
 
 AMOUNT_MINOR_MAX = 100_000_000
@@ -31,8 +41,9 @@ STATION_NAME = re.compile(r"[a-z0-9-]{1,32}")
 _YUAN = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 
 _SELLS = frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT})
+
 SERVICES_BY_KIND = {
-    **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.ADVICE}),
+    **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.REFUND, Service.ADVICE}),
     **dict.fromkeys(("bath", "charger"), _SELLS),
     "top-up": frozenset({Service.TOP_UP, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
     "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS}),
@@ -169,6 +180,14 @@ class _TerminalRun(Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
 
 
+class _Price(Struct, frozen=True, forbid_unknown_fields=True, rename={"person_class": "class"}):
+    person_class: str
+    merchant: int
+    period: str | None = None
+    percent: Annotated[int, Meta(ge=-100, le=100)] | None = None
+    fixed: str | None = None
+
+
 class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     campus: _General
     limits: _Limits
@@ -181,6 +200,7 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     offline: _Offline = _Offline()
     card_office: _CardOffice = _CardOffice()
     roles: tuple[_Role, ...] = ()
+    prices: tuple[_Price, ...] = ()
     sessions: SessionLimits = SessionLimits()
 
 
@@ -262,7 +282,8 @@ class _Check:
         terminals, stations = self._terminals(merchants, self._stations(), self._roles())
         limits, class_limits = self._limits()
         fee = self._amount("card_office.replacement_fee", file.card_office.replacement_fee)
-        policy = Policy(limits, terminals, calendar, self._spending_order(), class_limits, fee, self._offline())
+        order, prices = self._spending_order(), self._prices(merchants)
+        policy = Policy(limits, terminals, calendar, order, class_limits, fee, self._offline(), prices)
         return Campus(file.campus.name, policy, stations, merchants, file.sessions)
 
     def _note(self, key: str, explanation: str) -> None:
@@ -332,6 +353,44 @@ class _Check:
             role.name: frozenset(_COMMANDS[command] for command in role.commands if command in _COMMANDS)
             for role in self.file.roles
         }
+
+    def _prices(self, merchants: Container[int]) -> dict[tuple[PersonClass, int, int], Price]:
+        """By meal period, and after the last one. A rule that names its period takes the place of one that does not."""
+        periods = [period.name for period in self.file.meal_periods]
+        first: dict[tuple[str, int, str | None], int] = {}
+        general: dict[tuple[PersonClass, int, int], Price] = {}
+        special: dict[tuple[PersonClass, int, int], Price] = {}
+        for place, row in enumerate(self.file.prices):
+            key = f"prices[{place}]"
+            earlier = first.setdefault((row.person_class, row.merchant, row.period), place)
+            if earlier != place:
+                self._note(
+                    key, f"prices[{earlier}] has the same class, merchant and period; expected one rule for them"
+                )
+            self._reference(f"{key}.merchant", row.merchant, merchants, "merchants")
+            person_class, price = self._person_class(f"{key}.class", row.person_class), self._price(key, row)
+            if row.period is None:
+                general |= {(person_class, row.merchant, index): price for index in range(len(periods) + 1)}
+            elif row.period in periods:
+                special[person_class, row.merchant, periods.index(row.period)] = price
+            else:
+                self._reference(f"{key}.period", row.period, periods, "meal_periods")
+        return general | special
+
+    def _person_class(self, key: str, name: str) -> PersonClass:
+        try:
+            return PersonClass(name)
+        except ValueError:
+            self._note(key, f"{name!r} is unknown; expected one of {', '.join(PersonClass)}")
+            return PersonClass.VISITOR
+
+    def _price(self, key: str, row: _Price) -> Price:
+        if (row.percent is None) == (row.fixed is None):
+            found = "neither" if row.fixed is None else "both"
+            self._note(key, f"{found} of percent and fixed are there; expected one of them")
+        if row.fixed is not None:
+            return Price(0, self._amount(f"{key}.fixed", row.fixed))
+        return Price(100 + (row.percent or 0), 0)
 
     def _amount(self, key: str, text: str) -> int:
         try:

@@ -14,6 +14,7 @@ class Code(IntEnum):
     INVALID_TRANSACTION = 12
     INVALID_AMOUNT = 13
     NO_SUCH_ACCOUNT = 14
+    ORIGINAL_NOT_FOUND = 25
     FORMAT_ERROR = 30
     NOT_SUPPORTED = 40
     LOST_CARD = 41
@@ -54,6 +55,13 @@ class Reason(StrEnum):
     PURSES_NOT_EMPTY = "purses-not-empty"
     NO_ACCOUNT = "no-account"
     NO_CARD = "no-card"
+    # 12, 13, 25: a refund and its original
+    NOT_REFUNDABLE = "not-refundable"
+    ORIGINAL_DECLINED = "original-declined"
+    ORIGINAL_REVERSED = "original-reversed"
+    ORIGINAL_REFUNDED = "original-refunded"
+    MORE_THAN_LEFT = "more-than-left"
+    ORIGINAL_NOT_FOUND = "original-not-found"
     # 30, 40
     UNREADABLE = "unreadable"
     PROTOCOL_VERSION = "protocol-version"
@@ -77,6 +85,7 @@ class Reason(StrEnum):
     BEYOND_ROLE = "beyond-role"
     SERVICE_NOT_OFFERED = "service-not-offered"
     OUTSIDE_HOURS = "outside-hours"
+    OTHER_MERCHANT = "other-merchant"
     TERMINAL_NOT_OF_STATION = "terminal-not-of-station"
     # 68, 91, 96
     WAITED_TOO_LONG = "waited-too-long"

@@ -134,6 +134,19 @@ class Reversal(Struct, array_like=True, tag=14, frozen=True, gc=False):
     amount: Amount
 
 
+class Refund(Struct, array_like=True, tag=15, frozen=True, gc=False):
+    """ISO 8583 0200/20: give back some or all of what a purchase paid. A new transaction, which names that purchase."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    original_terminal: TerminalNumber
+    original_stan: Stan
+    amount: Amount
+    """What is given back, at most what is left of what the purchase paid."""
+
+
 class ReportLoss(Struct, array_like=True, tag=20, frozen=True, gc=False):
     """The card is lost: it is declined 41 from now on. `clerk` is empty at a kiosk."""
 
@@ -253,7 +266,7 @@ class Echoed(Struct, array_like=True, tag=103, frozen=True):
 
 
 class Answer(Struct, array_like=True, tag=110, frozen=True, gc=False):
-    """Answer to a purchase, top-up, balance inquiry or reversal, matched by (terminal, stan).
+    """Answer to a purchase, top-up, balance inquiry, reversal or refund, matched by (terminal, stan).
 
     `balances` and `paid` are by purse: main first. `authorization` is 0 unless the request was approved with an
     effect. `retry_after_ms` says with code 91 when a further copy may be sent; otherwise 0.
@@ -320,7 +333,7 @@ OfficeRequest = (
 )
 """What the card office asks; a loss can be reported by its holder too."""
 
-AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | Advice | OfficeRequest
+AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | Refund | Advice | OfficeRequest
 """Requests about one account: the shard answers them."""
 
 Request = SignOn | SignOff | Echo | AccountRequest

@@ -27,10 +27,18 @@ def answer_repeat(event: Event, request: Any) -> Answer:
 def concerns(event: Any) -> tuple[tuple[int, int], ...]:
     """The (terminal, stan) pairs that came to this event: its own request, and the original that it settles."""
     row = EVENTS.get(type(event))
-    if row is None:
-        return ()
+    return () if row is None else _pairs(event, row.settles_original)
+
+
+def bears_on(event: Any) -> tuple[tuple[int, int], ...]:
+    """The (terminal, stan) pairs of which this event tells what may still be done with them."""
+    row = EVENTS.get(type(event))
+    return () if row is None else _pairs(event, row.settles_original or row.uses_original)
+
+
+def _pairs(event: Any, with_original: bool) -> tuple[tuple[int, int], ...]:  # noqa: FBT001 - says what it is
     own = event.terminal, event.stan
-    return (own, (event.original_terminal, event.original_stan)) if row.settles_original else (own,)
+    return (own, (event.original_terminal, event.original_stan)) if with_original else (own,)
 
 
 def same_content(event: Event, request: Any) -> bool:

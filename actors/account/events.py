@@ -8,6 +8,8 @@ rules used.
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from actors.account.card import CardState, PersonClass
@@ -49,6 +51,15 @@ class Purchased(Struct, array_like=True, tag=21, frozen=True, gc=False):
 
 class PurchasedUncounted(Purchased, array_like=True, tag=2, frozen=True, gc=False):
     """Goods were paid for, before purchases were counted: only its amount counts, in its business day."""
+
+
+class PricedPurchase(Purchased, array_like=True, tag=51, frozen=True, gc=False):
+    """Goods were paid for at a price that a rule made of the amount that was asked: `amount` plus `adjustment`.
+
+    A discount is below zero, a fee above. `paid` sums to the price.
+    """
+
+    adjustment: int
 
 
 class PurchaseDeclined(Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -140,6 +151,12 @@ class PurchaseReversed(Reversed, array_like=True, tag=24, frozen=True, gc=False)
     original_period: int
 
 
+class PricedPurchaseReversed(PurchaseReversed, array_like=True, tag=52, frozen=True, gc=False):
+    """A purchase was undone whose price was `amount` plus `adjustment`: so much was returned."""
+
+    adjustment: int
+
+
 class Tombstoned(Struct, array_like=True, tag=7, frozen=True, gc=False):
     """A reversal was accepted that found nothing to undo: its original is unknown, was refused, or is reversed already.
 
@@ -162,6 +179,55 @@ class Tombstoned(Struct, array_like=True, tag=7, frozen=True, gc=False):
 
 class ReversalDeclined(Struct, array_like=True, tag=8, frozen=True, gc=False):
     """A reversal was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+UNCOUNTED: Final = -1
+"""In place of a meal period: of a purchase that counts in no number of purchases, and in its business day alone."""
+
+
+class Refunded(Struct, array_like=True, tag=9, frozen=True, gc=False):
+    """Some or all of what a purchase paid was given back: `returned` is the change of each purse.
+
+    `left` is what may still be given back of that purchase, by purse: the next refund needs no older event.
+    `original_period` is that in which the purchase counts, or UNCOUNTED.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    original_business_day: int
+    original_period: int
+    business_day: int
+    period: int
+    returned: tuple[int, ...]
+    left: tuple[int, ...]
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class RefundDeclined(Struct, array_like=True, tag=10, frozen=True, gc=False):
+    """A refund was refused, and stays refused."""
 
     account: str
     time_us: int
@@ -332,7 +398,7 @@ class AdviceDeclined(Struct, array_like=True, tag=55, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-Reversal = Reversed | PurchaseReversed | Tombstoned
+Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | Tombstoned
 """Events that settle their original as well as themselves."""
 
 Office = (
@@ -364,6 +430,10 @@ Decided = (
     | ReversalDeclined
     | Advised
     | AdviceDeclined
+    | Refunded
+    | RefundDeclined
+    | PricedPurchase
+    | PricedPurchaseReversed
     | Office
 )
 """Events that answer a terminal's request."""

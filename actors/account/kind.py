@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.account.answers import answer_repeat, concerns, same_content
+from actors.account.answers import answer_repeat, bears_on, concerns, same_content
 from actors.account.booking import book, holdings
 from actors.account.events import Event
 from actors.account.inquiries import events_wanted, inquire
@@ -23,6 +23,7 @@ ACCOUNT: Final = Kind(
     answer_repeat=answer_repeat,
     same_content=same_content,
     concerns=concerns,
+    bears_on=bears_on,
     original_of=ORIGINAL_OF,
     offline_number=OFFLINE_NUMBER,
     events_wanted=events_wanted,

@@ -38,10 +38,14 @@ class EventRow(NamedTuple):
     settles_original: bool = False
     """Whether the original that it names came to this event too."""
 
+    uses_original: bool = False
+    """Whether it took something of the original that it names, whose own copies are answered as before."""
+
 
 Decide = Callable[[Account, Any, Event | None, Moment, Policy, int], Any]
-"""(account, request, what settles the original it names or None, moment, policy, authorization number if approved) →
-event. Pure and total: every request gets exactly one event. It sees only requests that were not decided before."""
+"""(account, request, newest event that bears on the original it names or None, moment, policy, authorization number if
+approved) → event. Pure and total: every request gets exactly one event. It sees only requests that were not decided
+before."""
 
 
 class ServiceRow(NamedTuple):

@@ -24,6 +24,7 @@ from wire.messages import (
     Advice,
     CorrectEntry,
     Purchase,
+    Refund,
     ReplaceCard,
     Reversal,
     Statement,
@@ -126,8 +127,8 @@ class AccountHistory:
             return 0
         match request:
             case Purchase():
-                return -request.amount
-            case TopUp():
+                return -sum(reply.paid)
+            case TopUp() | Refund():
                 return request.amount
             case CorrectEntry():
                 return request.amount

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from simulators.accounts import Card, CardState, Purses
 from simulators.auditor.requests import Key, content_of, identity_of, key_of
-from simulators.campus import Limits, Terminal
+from simulators.campus import Limits, PriceRule, Terminal
 from wire.codes import Code, Reason
 from wire.messages import AccountRequest
 
@@ -48,6 +48,9 @@ class Rules(Struct, frozen=True):
     period_starts_us: int = 0
     """When `period` began."""
 
+    prices: Mapping[tuple[str, int], tuple[PriceRule, ...]] = {}
+    """By person class and merchant."""
+
 
 class Outcome(NamedTuple):
     """An answer as the model expects it. `balances` None: any will do."""
@@ -74,6 +77,9 @@ class Decision(NamedTuple):
 
     of_today: bool = True
     """Whether it counts in today's purchases."""
+
+    given_back: Purses = NOTHING
+    """What refunds of it have returned to each purse, in minor units."""
 
 
 class World(Struct, frozen=True):

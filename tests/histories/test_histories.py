@@ -21,7 +21,7 @@ from actors.account.kind import ACCOUNT
 from actors.calendar import Calendar, MealPeriod
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
-from actors.policy import OPERATOR_COMMANDS, Policy, Service
+from actors.policy import OPERATOR_COMMANDS, Policy, Price, Service
 from actors.policy import Limits as SwitchLimits
 from actors.policy import Terminal as SwitchTerminal
 from actors.recovery import recover
@@ -30,7 +30,7 @@ from simulators.accounts import Card, CardState
 from simulators.auditor.auditor import Auditor
 from simulators.auditor.world import Rules
 from simulators.campus import SERVICES_BY_KIND as SIMULATED_SERVICES
-from simulators.campus import Limits, Terminal
+from simulators.campus import Limits, PriceRule, Terminal
 from switch.campus import SERVICES_BY_KIND
 from wire.codec import reply_decoder
 from wire.codes import Code
@@ -48,6 +48,7 @@ from wire.messages import (
     MiniStatement,
     OpenAccount,
     Purchase,
+    Refund,
     ReplaceCard,
     ReportLoss,
     Reversal,
@@ -60,8 +61,16 @@ from wire.messages import (
 EXAMPLES, STEPS = 100, 250
 """Together 25,000 steps."""
 
-TILL, OTHER_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK = 1001, 1002, 2001, 3001, 4001, 4002
-KINDS = {TILL: "canteen", OTHER_TILL: "canteen", TOP_UP_MACHINE: "top-up", KIOSK: "kiosk"}
+TILL, OTHER_TILL, SHOP_TILL, BUFFET_TILL, TOP_UP_MACHINE = 1001, 1002, 1101, 1201, 2001
+KIOSK, DESK, SMALL_DESK = 3001, 4001, 4002
+KINDS = {
+    TILL: "canteen", OTHER_TILL: "canteen", SHOP_TILL: "shop", BUFFET_TILL: "canteen", TOP_UP_MACHINE: "top-up",
+    KIOSK: "kiosk",
+}  # fmt: skip
+CANTEEN, SHOP, BUFFET = 1, 2, 3
+MERCHANTS = {SHOP_TILL: SHOP, BUFFET_TILL: BUFFET}
+"""Of the terminals that are not the canteen's."""
+
 ROLES = {DESK: OPERATOR_COMMANDS, SMALL_DESK: (Service.REPORT_LOSS, Service.REVIEW_LOSS, Service.ACTIVATE_CARD)}
 ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT = "20260001", "20260002", "30000001", "20260003", "20260004"
 FEE = 1_500
@@ -80,16 +89,27 @@ PERIODS = 3
 CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)), MealPeriod("dinner", time(16))))
 POLICY = Policy(
     SwitchLimits(**LIMITS),
-    {number: SwitchTerminal(number, 1, SERVICES_BY_KIND[kind], None) for number, kind in KINDS.items()}
+    {
+        number: SwitchTerminal(number, MERCHANTS.get(number, CANTEEN), SERVICES_BY_KIND[kind], None)
+        for number, kind in KINDS.items()
+    }
     | {number: SwitchTerminal(number, 1, frozenset(role), None, "role") for number, role in ROLES.items()},
     CALENDAR,
     class_limits={PersonClass.STAFF: SwitchLimits(**STAFF_LIMITS)},
     replacement_fee=FEE,
+    prices={
+        **{(PersonClass.STUDENT, SHOP, period): Price(67, 0) for period in range(PERIODS)},
+        (PersonClass.STUDENT, BUFFET, 0): Price(0, 450),
+        (PersonClass.STAFF, BUFFET, 1): Price(120, 0),
+    },
 )
 RULES = Rules(
     Limits(**LIMITS),
     (1, 2, 0),
-    {number: Terminal(number, "s", 1, SIMULATED_SERVICES[kind]) for number, kind in KINDS.items()}
+    {
+        number: Terminal(number, "s", MERCHANTS.get(number, CANTEEN), SIMULATED_SERVICES[kind])
+        for number, kind in KINDS.items()
+    }
     | {
         number: Terminal(number, "s", 1, frozenset(command.value for command in role), role="role")
         for number, role in ROLES.items()
@@ -99,9 +119,14 @@ RULES = Rules(
     period=0,
     replacement_fee=FEE,
     day_starts_us=NOON_US - 12 * HOUR_US,
+    prices={
+        ("student", SHOP): (PriceRule(percent=-33),),
+        ("student", BUFFET): (PriceRule(fixed=450, period=0),),
+        ("staff", BUFFET): (PriceRule(percent=20, period=1),),
+    },
 )
 ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN, UNOPENED, WORN_OUT])
-TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, TOP_UP_MACHINE])
+TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, SHOP_TILL, BUFFET_TILL, TOP_UP_MACHINE])
 WHEN = st.sampled_from([-13 * HOUR_US, -HOUR_US, 0, HOUR_US * 5 // 2, 5 * HOUR_US, 20 * HOUR_US]).map(NOON_US.__add__)
 """Yesterday, each meal period of today, and tomorrow, which no clock that is right can say."""
 
@@ -240,6 +265,22 @@ class Histories(RuleBasedStateMachine):
         number = next(self.offline_numbers)
         self.ask(Advice(used.terminal, used.stan, 1_000, used.account, "another", 1, number, NOON_US))
         self.ask(Purchase(used.terminal, used.stan, 1_000, used.account, "another", 1))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), other_terminal=st.none() | TERMINALS, share=st.integers(1, 5))
+    def refund(self, data: st.DataObject, other_terminal: int | None, share: int) -> None:
+        """Of anything, and mostly of purchases: a fifth of what was asked for, up to all of it, or a fen more."""
+        purchases = [request for request in self.asked if isinstance(request, Purchase)]
+        named = data.draw(st.sampled_from(purchases or self.asked) | st.sampled_from(self.asked))
+        amount = getattr(named, "amount", 1) * share // 5 + data.draw(st.sampled_from([0, 0, 0, 1]))
+        terminal = other_terminal or named.terminal
+        self.ask(Refund(terminal, next(self.stans), 1_000, named.account, named.terminal, named.stan, amount))
+
+    @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS)
+    def refund_before_its_original(self, account: str, terminal: int, amount: int) -> None:
+        original = Purchase(TILL, next(self.stans), 1_000, account, card_of(account), amount)
+        self.ask(Refund(terminal, next(self.stans), 1_000, account, TILL, original.stan, amount))
+        self.ask(original)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data())

@@ -15,9 +15,9 @@ from simulators.auditor.findings import Fault
 from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import key_of
 from simulators.auditor.world import Rules, first_world
-from simulators.campus import SERVICES_BY_KIND, Limits, Terminal
+from simulators.campus import SERVICES_BY_KIND, Limits, PriceRule, Terminal
 from wire.codes import Code, Reason
-from wire.messages import Advice, Answer, BalanceInquiry, Purchase, Reversal, Statement, TopUp
+from wire.messages import Advice, Answer, BalanceInquiry, Purchase, Refund, Reversal, Statement, TopUp
 
 ACCOUNT, CARD = "20260001", "C0020260001"
 LOST = "20260003"
@@ -40,6 +40,10 @@ def undo(stan: int, original: Purchase | TopUp, amount: int | None = None) -> Re
     return Reversal(
         original.terminal, stan, 2_000, original.account, original.terminal, original.stan, amount or original.amount
     )
+
+
+def back(stan: int, original: Purchase, amount: int, terminal: int = WINDOW) -> Refund:
+    return Refund(terminal, stan, 2_000, original.account, original.terminal, original.stan, amount)
 
 
 def inquiry(stan: int) -> BalanceInquiry:
@@ -351,6 +355,154 @@ def test_reversal_of_a_spent_top_up_stops_at_zero(auditor):
     exchange(auditor, one, approved(one, 1_000, 2))
     back = undo(3, up)
     assert exchange(auditor, back, approved(back, 0, 3)) is None
+
+
+def priced(rules: Rules, *prices: PriceRule) -> Auditor:
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 0, 0))
+    return Auditor([card], replace(rules, prices={("student", 1): prices, ("staff", 1): (PriceRule(fixed=1),)}))
+
+
+def at_price(request: Purchase, paid: int, balance: int, authorization: int = 1) -> Answer:
+    return replace(approved(request, balance, authorization), paid=(paid,))
+
+
+def test_price_is_what_must_be_paid(rules):
+    one = buy(1)
+    assert exchange(priced(rules, PriceRule(percent=-20)), one, at_price(one, 800, 9_200)) is None
+    assert exchange(priced(rules, PriceRule(fixed=450)), one, at_price(one, 450, 9_550)) is None
+    assert exchange(priced(rules, PriceRule(percent=-20)), one, at_price(one, 1_000, 9_000)) is not None
+    assert exchange(priced(rules, PriceRule(percent=-20)), one, at_price(one, 800, 9_000)) is not None
+    assert exchange(priced(rules, PriceRule(percent=-20)), one, at_price(one, 1_000, 9_200)) is not None
+
+
+def test_any_price_of_a_meal_period_may_be_paid(rules):
+    auditor = priced(rules, PriceRule(percent=-20), PriceRule(fixed=450, period=1))
+    one, two, three = buy(1), buy(2), buy(3)
+    assert exchange(auditor, one, at_price(one, 450, 9_550)) is None
+    assert exchange(auditor, two, at_price(two, 800, 8_750, 2)) is None
+    assert exchange(auditor, three, at_price(three, 1_000, 7_750, 3)) is not None
+    without_general = priced(rules, PriceRule(fixed=450, period=1))
+    assert exchange(without_general, one, at_price(one, 450, 9_550)) is None
+    assert exchange(without_general, two, at_price(two, 1_000, 8_550, 2)) is None
+
+
+@pytest.mark.parametrize(("period", "price"), [(0, 800), (1, 450), (2, 800)])
+def test_only_the_price_of_a_known_meal_period_may_be_paid(rules, period, price):
+    known = replace(rules, period=period)
+    for paid in (450, 800, 1_000):
+        auditor = priced(known, PriceRule(percent=-20), PriceRule(fixed=450, period=1))
+        finding = exchange(auditor, buy(1), at_price(buy(1), paid, 10_000 - paid))
+        assert (finding is None) == (paid == price)
+
+
+def test_wholly_refunded_purchase_no_longer_counts(rules):
+    auditor = priced(replace(rules, limits=Limits(day_count_max=1)))
+    one, two, three = buy(1), buy(2), buy(5)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    part, rest = back(3, one, 400), back(4, one, 600)
+    exchange(auditor, part, approved(part, 9_400, 2))
+    assert exchange(auditor, two, declined(two, Code.OVER_COUNT_LIMIT, Reason.DAY_COUNT_LIMIT)) is None
+    exchange(auditor, rest, approved(rest, 10_000, 3))
+    assert exchange(auditor, three, approved(three, 9_000, 4)) is None
+
+
+def test_limits_and_funds_are_of_the_price(rules):
+    auditor = priced(replace(rules, limits=Limits(purchase_max=12_000)), PriceRule(percent=20))
+    over, poor, fine = buy(1, 10_001), buy(2, 8_334), buy(3, 8_333)
+    assert exchange(auditor, over, declined(over, Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT, 10_000)) is None
+    assert exchange(auditor, poor, declined(poor, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 10_000)) is None
+    assert exchange(auditor, fine, at_price(fine, 10_000, 0)) is None
+
+
+def test_price_above_the_range(rules):
+    auditor, much = priced(replace(rules, limits=Limits()), PriceRule(percent=100)), buy(1, 50_000_001)
+    assert exchange(auditor, much, declined(much, Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)) is None
+
+
+def test_reversal_of_a_price_names_what_was_asked_and_returns_what_was_paid(rules):
+    auditor, one = priced(replace(rules, limits=Limits(day_max=1_500)), PriceRule(percent=-20)), buy(1)
+    exchange(auditor, one, at_price(one, 800, 9_200))
+    other, right, two = undo(2, one, 800), undo(3, one), buy(4, 1_875)
+    assert exchange(auditor, other, declined(other, Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)) is None
+    assert exchange(auditor, right, approved(right, 10_000, 2)) is None
+    assert exchange(auditor, two, at_price(two, 1_500, 8_500, 3)) is None
+
+
+def test_refund_of_a_price_is_of_what_was_paid(rules):
+    auditor, one = priced(rules, PriceRule(percent=-20)), buy(1)
+    exchange(auditor, one, at_price(one, 800, 9_200))
+    more, all_of_it = back(2, one, 801), back(3, one, 800)
+    assert exchange(auditor, more, declined(more, Code.INVALID_AMOUNT, Reason.MORE_THAN_LEFT)) is None
+    assert exchange(auditor, all_of_it, approved(all_of_it, 10_000, 2)) is None
+
+
+def test_refund_gives_back_what_a_purchase_paid_and_no_more(auditor):
+    one = buy(1)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    part, rest, more = back(2, one, 400), back(3, one, 600), back(4, one, 1)
+    assert exchange(auditor, part, approved(part, 9_400, 2)) is None
+    assert exchange(auditor, one, approved(one, 9_000, 1)) is None
+    undone = undo(5, one)
+    assert exchange(auditor, undone, declined(undone, Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)) is None
+    assert exchange(auditor, rest, approved(rest, 10_000, 3)) is None
+    finding = exchange(auditor, more, approved(more, 10_001, 4))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_ANSWER
+
+
+def test_refund_to_the_wrong_purse(rules):
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (10_000, 700, 500))
+    auditor, one, two = Auditor([card], rules), buy(1, 1_300), back(2, buy(1, 1_300), 200)
+    paid = Answer(WINDOW, 1, Code.APPROVED, Reason.NONE, 1, (9_900, 0, 0), (100, 700, 500))
+    assert exchange(auditor, one, paid) is None
+    subsidy_first = Answer(WINDOW, 2, Code.APPROVED, Reason.NONE, 2, (9_900, 200, 0), ())
+    finding = exchange(auditor, two, subsidy_first)
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_BALANCE
+
+
+def test_a_refund_that_counts_twice(auditor):
+    one, part = buy(1), back(2, buy(1), 400)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    exchange(auditor, part, approved(part, 9_400, 2))
+    finding = exchange(auditor, inquiry(3), approved(inquiry(3), 9_800))
+    assert finding is not None
+    assert finding.fault is Fault.DOUBLED
+
+
+def test_refund_gives_back_what_counts_for_the_day(rules):
+    card = Card(ACCOUNT, CARD, CardState.ACTIVE, date(2030, 1, 1), "student", (100_000, 0, 0))
+    auditor = Auditor([card], replace(rules, limits=Limits(day_max=1_500)))
+    one, two, part, three = buy(1), buy(2, 900), back(3, buy(1), 400), buy(4, 900)
+    exchange(auditor, one, approved(one, 99_000, 1))
+    assert exchange(auditor, two, declined(two, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 99_000)) is None
+    assert exchange(auditor, part, approved(part, 99_400, 2)) is None
+    assert exchange(auditor, three, approved(three, 98_500, 3)) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "reason"),
+    [
+        (back(9, buy(7), 1), Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND),
+        (back(9, buy(2), 1), Code.INVALID_TRANSACTION, Reason.ORIGINAL_DECLINED),
+        (back(9, buy(3), 1), Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED),
+        (back(9, buy(4, terminal=KIOSK), 1), Code.INVALID_TRANSACTION, Reason.NOT_REFUNDABLE),
+        (back(9, buy(1), 1, KEEPS_HOURS), Code.NOT_PERMITTED_TO_TERMINAL, Reason.OTHER_MERCHANT),
+        (back(9, buy(1), 1, KIOSK), Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED),
+        (back(9, buy(1), 0), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE),
+        (back(9, buy(1), 1_001), Code.INVALID_AMOUNT, Reason.MORE_THAN_LEFT),
+    ],
+    ids=["unknown", "declined", "reversed", "top-up", "another merchant", "not offered", "amount 0", "more than left"],
+)
+def test_refund_that_is_declined(auditor, request_, code, reason):
+    one, two, three, four = buy(1), buy(2, 20_001), buy(3), top_up(4)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    exchange(auditor, two, declined(two, Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT, 9_000))
+    exchange(auditor, three, approved(three, 8_000, 2))
+    exchange(auditor, undo(5, three), approved(undo(5, three), 9_000, 3))
+    exchange(auditor, four, approved(four, 14_000, 4))
+    assert auditor.findings == []
+    assert exchange(auditor, request_, declined(request_, code, reason)) is None
 
 
 def test_try_again_has_no_effect_and_leaves_nothing_open(auditor):

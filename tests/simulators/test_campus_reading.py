@@ -9,7 +9,7 @@ import pytest
 
 from simulators.accounts import CardState, read_accounts
 from simulators.bad_input import BadInputError
-from simulators.campus import Limits, read_campus
+from simulators.campus import Limits, PriceRule, read_campus
 
 CAMPUS = """
 [campus]
@@ -73,6 +73,57 @@ def test_mistakes_in_the_limits_of_a_class_are_named(campus_path, line):
         read_campus(campus_path)
 
 
+def test_prices(campus_path):
+    assert read_campus(campus_path).prices == {}
+    campus_path.write_text(
+        CAMPUS
+        + """
+[[meal_periods]]
+name = "breakfast"
+until = "10:00"
+[[meal_periods]]
+name = "lunch"
+until = "14:00"
+[[prices]]
+class = "staff"
+merchant = 1
+percent = -20
+[[prices]]
+class = "staff"
+merchant = 1
+period = "lunch"
+fixed = "12.5"
+[[prices]]
+class = "visitor"
+merchant = 2
+period = "lunch"
+percent = 10
+"""
+    )
+    assert read_campus(campus_path).prices == {
+        ("staff", 1): (PriceRule(percent=-20), PriceRule(fixed=1_250, period=1)),
+        ("visitor", 2): (PriceRule(percent=10, period=1),),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "price"),
+    [
+        (PriceRule(), 999, 999),
+        (PriceRule(percent=-50), 1, 1),
+        (PriceRule(percent=-51), 1, 0),
+        (PriceRule(percent=-100), 999, 0),
+        (PriceRule(percent=15), 10, 12),
+        (PriceRule(percent=14), 10, 11),
+        (PriceRule(percent=100), 100_000_000, 200_000_000),
+        (PriceRule(fixed=450), 999, 450),
+        (PriceRule(fixed=0), 999, 0),
+    ],
+)
+def test_half_a_fen_is_rounded_up(rule, asked, price):
+    assert rule.price(asked) == price
+
+
 def test_business_day(campus_path):
     campus = read_campus(campus_path)
     zone = ZoneInfo("Asia/Shanghai")
@@ -90,6 +141,8 @@ def test_business_day(campus_path):
         ('time_zone = "Mars/Base"', 'time_zone = "Asia/Shanghai"', "time_zone"),
         ('business_day_starts = "noon"', 'business_day_starts = "04:00"', "business_day_starts"),
         ("merchant = true", "merchant = 2", "merchant"),
+        ('[[prices]]\nclass = "staff"\nmerchant = 1\nfixed = "1.005"\n[[merchants]]', "[[merchants]]", "prices.fixed"),
+        ('[[prices]]\nclass = "staff"\nmerchant = 1\nperiod = "tea"\n[[merchants]]', "[[merchants]]", "prices.period"),
     ],
 )
 def test_mistakes_are_named(campus_path, wrong, right, names):

@@ -34,7 +34,7 @@ def scene(tmp_path, make_fake_switch, rules):
     files = write_campus(tmp_path, cards)
     campus = read_campus(files.campus)
     keys = {name: key.key for name, key in campus.keys.items()}
-    rules = msgspec.structs.replace(rules, terminals=campus.terminals, limits=campus.limits)
+    rules = msgspec.structs.replace(rules, terminals=campus.terminals, limits=campus.limits, prices=campus.prices)
     return files, make_fake_switch(cards, rules, keys)
 
 

@@ -45,7 +45,11 @@ class Crowd:
         campus = read_campus(campus_file)
         self.cards = read_accounts(accounts)
         today = campus.business_day(datetime.now(UTC))
-        self.auditor = Auditor(self.cards, Rules(campus.limits, campus.spending_order, campus.terminals, today))
+        rules = Rules(
+            campus.limits, campus.spending_order, campus.terminals, today,
+            class_limits=campus.class_limits, prices=campus.prices,
+        )  # fmt: skip
+        self.auditor = Auditor(self.cards, rules)
         self.address = MovingAddress()
         self.random = random
         self.answered: dict[Key, Answer] = {}

@@ -18,7 +18,7 @@ from actors.recovery import recover
 from actors.shard import Shard, Turn
 from actors.store import Store
 from wire.codec import reply_decoder
-from wire.messages import Advice, BalanceInquiry, MiniStatement, Purchase, ReportLoss, Reversal, TopUp
+from wire.messages import Advice, BalanceInquiry, MiniStatement, Purchase, Refund, ReportLoss, Reversal, TopUp
 
 CALENDAR = Calendar(
     ZoneInfo("Asia/Shanghai"),
@@ -35,7 +35,9 @@ TODAY = 20260901
 BREAKFAST, LUNCH = 0, 1
 
 INQUIRIES = {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
-TILL = Terminal(1001, 1, frozenset({Service.PURCHASE, Service.REVERSAL, Service.ADVICE} | INQUIRIES), None)
+TILL = Terminal(
+    1001, 1, frozenset({Service.PURCHASE, Service.REFUND, Service.REVERSAL, Service.ADVICE} | INQUIRIES), None
+)
 OTHER_TILL = Terminal(1002, 2, TILL.services, None)
 BREAKFAST_TILL = Terminal(1003, 2, TILL.services, frozenset({BREAKFAST}))
 TOP_UP_MACHINE = Terminal(2001, 3, frozenset({Service.TOP_UP, Service.REVERSAL} | INQUIRIES), None)
@@ -109,6 +111,12 @@ def advice(stan: int, number: int, amount: int = 1_000, account: str = ALICE, **
         more.get("terminal", TILL.number), stan, 3_000, account, more.get("card", card_of(account)), amount, number,
         more.get("taken_us", NOON_US - HOUR_US),
     )  # fmt: skip
+
+
+def refund(stan: int, original: Any, amount: int | None = None, terminal: int = TILL.number) -> Refund:
+    """What the original paid given back, all of it or this much."""
+    stated = original.amount if amount is None else amount
+    return Refund(terminal, stan, 3_000, original.account, original.terminal, original.stan, stated)
 
 
 def balance_inquiry(stan: int, number: str = ALICE, terminal: int = TILL.number) -> BalanceInquiry:

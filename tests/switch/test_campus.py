@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.account.card import PersonClass
-from actors.policy import OPERATOR_COMMANDS, Limits, OfflineLimits, Service
+from actors.policy import OPERATOR_COMMANDS, Limits, OfflineLimits, Price, Service
 from switch.campus import (
     AMOUNT_MINOR_MAX,
     SERVICES_BY_KIND,
@@ -71,6 +71,10 @@ def test_the_example_is_a_campus(campus_file):
     assert manager.services - clerk.services == {
         Service.FREEZE_CARD, Service.UNFREEZE_CARD, Service.CLOSE_ACCOUNT, Service.CORRECT_ENTRY,
     }  # fmt: skip
+    assert campus.policy.prices == {
+        **{("staff", 3, period): Price(90, 0) for period in range(5)},
+        ("service-staff", 1, 1): Price(0, 800),
+    }
     assert campus.sessions == SessionLimits()
 
 
@@ -142,6 +146,73 @@ def test_a_campus_without_the_later_limits_has_none(campus_file):
     campus_file.write_text(before + rest[rest.index("\n[purses]") :])
     policy = read_campus(campus_file).policy
     assert (policy.limits, policy.class_limits) == (Limits(20_000, 50_000, 100_000, 500_000), {})
+
+
+def with_prices(*rows):
+    return EXAMPLE[: EXAMPLE.index("[[prices]]")] + "".join(f"[[prices]]\n{row}\n" for row in rows)
+
+
+def test_a_campus_without_prices_has_none(campus_file):
+    campus_file.write_text(with_prices())
+    assert read_campus(campus_file).policy.prices == {}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_price_of_a_meal_period_comes_before_that_of_all(campus_file, turned):
+    rows = [
+        'class = "visitor"\nmerchant = 2\npercent = 15',
+        'class = "visitor"\nmerchant = 2\nperiod = "dinner"\nfixed = "18.50"',
+        'class = "visitor"\nmerchant = 2\nperiod = "night"\npercent = 0',
+    ]
+    campus_file.write_text(with_prices(*(reversed(rows) if turned else rows)))
+    assert read_campus(campus_file).policy.prices == {
+        ("visitor", 2, 0): Price(115, 0),
+        ("visitor", 2, 1): Price(115, 0),
+        ("visitor", 2, 2): Price(0, 1_850),
+        ("visitor", 2, 3): Price(100, 0),
+        ("visitor", 2, 4): Price(115, 0),
+    }
+
+
+@pytest.mark.parametrize(("percent", "price"), [(-100, Price(0, 0)), (100, Price(200, 0))])
+def test_a_price_may_fall_to_nothing_and_double(campus_file, percent, price):
+    campus_file.write_text(with_prices(f'class = "staff"\nmerchant = 1\npercent = {percent}'))
+    assert set(read_campus(campus_file).policy.prices.values()) == {price}
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "expected"),
+    [
+        ("merchant = 1\npercent = 5", "prices[0].class", "missing"),
+        ('class = "staff"\npercent = 5', "prices[0].merchant", "missing"),
+        ('class = "staff"\nmerchant = 1\nperson = 5', "prices[0].person", "unknown"),
+        ('class = "staff"\nmerchant = 1\npercent = 10.5', "prices[0].percent", "expected `int"),
+        ('class = "staff"\nmerchant = 1\npercent = "10"', "prices[0].percent", "expected `int"),
+        ('class = "staff"\nmerchant = 1\npercent = 101', "prices[0].percent", "<= 100"),
+        ('class = "staff"\nmerchant = 1\npercent = -101', "prices[0].percent", ">= -100"),
+        ('class = "staff"\nmerchant = 1\nfixed = 5.0', "prices[0].fixed", "expected `str"),
+        ('class = "staff"\nmerchant = 1\nfixed = "-5.00"', "prices[0].fixed", "expected 0.00 or more"),
+        ('class = "staff"\nmerchant = 1\nfixed = "5.005"', "prices[0].fixed", "at most two decimals"),
+        ('class = "staff"\nmerchant = 1\nfixed = "1000000.01"', "prices[0].fixed", "at most 1000000.00"),
+        ('class = "staff"\nmerchant = 1', "prices[0]", "neither of percent and fixed are there; expected one"),
+        ('class = "staff"\nmerchant = 1\npercent = 5\nfixed = "5.00"', "prices[0]", "both of percent and fixed"),
+        ('class = "teacher"\nmerchant = 1\npercent = 5', "prices[0].class", "one of student, staff, administrator"),
+        ('class = "STAFF"\nmerchant = 1\npercent = 5', "prices[0].class", "one of student, staff, administrator"),
+        ('class = "staff"\nmerchant = 4\npercent = 5', "prices[0].merchant", "[[merchants]]"),
+        ('class = "staff"\nmerchant = 1\nperiod = "brunch"\npercent = 5', "prices[0].period", "[[meal_periods]]"),
+    ],
+)
+def test_a_mistake_in_a_price_names_its_key_and_what_was_expected(campus_file, row, key, expected):
+    [mistake] = mistakes(campus_file, with_prices(row))
+    assert mistake.startswith(f"{key}: ")
+    assert expected in mistake
+
+
+@pytest.mark.parametrize("period", ["", '\nperiod = "lunch"'])
+def test_two_prices_for_the_same_are_refused(campus_file, period):
+    row = f'class = "staff"\nmerchant = 1{period}'
+    [mistake] = mistakes(campus_file, with_prices(f"{row}\npercent = 5", f'{row}\nfixed = "5.00"'))
+    assert mistake.startswith("prices[1]: prices[0] has the same class, merchant and period; expected one")
 
 
 def test_a_byte_order_mark_is_no_mistake(campus_file):

@@ -31,6 +31,7 @@ from wire.messages import (
     Echoed,
     MiniStatement,
     Purchase,
+    Refund,
     Rejected,
     Reversal,
     SignedOff,
@@ -226,12 +227,17 @@ async def test_a_station_speaks_for_its_own_terminals_only(switch):
     foreign = purchase(1, terminal=SOUTH_TILL)
     async with StationClient(switch.address) as client:
         answers = await client.ask(
-            own, foreign, purchase(2, terminal=77_777_777), reversal(3, foreign), inquiry(4, terminal=SOUTH_TILL)
+            own,
+            foreign,
+            purchase(2, terminal=77_777_777),
+            reversal(3, foreign),
+            inquiry(4, terminal=SOUTH_TILL),
+            Refund(TILL, 5, 3_000, foreign.account, SOUTH_TILL, 1, 1),
         )
     refused = [answer for answer in answers if answer.code is not Code.APPROVED]
-    assert by_code(refused) == {(Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION): 4}
-    assert keys(refused) == [(TILL, 3), (SOUTH_TILL, 1), (SOUTH_TILL, 4), (77_777_777, 2)]
-    assert switch.inside.meters.refusals == {(63, "terminal-not-of-station"): 4}
+    assert by_code(refused) == {(Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION): 5}
+    assert keys(refused) == [(TILL, 3), (TILL, 5), (SOUTH_TILL, 1), (SOUTH_TILL, 4), (77_777_777, 2)]
+    assert switch.inside.meters.refusals == {(63, "terminal-not-of-station"): 5}
     assert SOUTH_TILL not in switch.inside.embedded.shard.terminals
 
 

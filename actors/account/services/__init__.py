@@ -14,6 +14,7 @@ from actors.account.services.freeze_card import FREEZE_CARD, UNFREEZE_CARD
 from actors.account.services.issue_card import ISSUE_CARD
 from actors.account.services.open_account import OPEN_ACCOUNT
 from actors.account.services.purchase import PURCHASE
+from actors.account.services.refund import REFUND
 from actors.account.services.replace_card import REPLACE_CARD
 from actors.account.services.report_loss import REPORT_LOSS
 from actors.account.services.reversal import REVERSAL
@@ -35,4 +36,4 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     SET_EXPIRY,
     CORRECT_ENTRY,
 )
-SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL, ADVICE, *CARD_OFFICE)
+SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL, REFUND, ADVICE, *CARD_OFFICE)

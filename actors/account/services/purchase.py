@@ -7,12 +7,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.amounts import AMOUNT_MAX, funds_check, limits_of, range_check, spending_check
+from actors.account.checks.amounts import AMOUNT_MAX, AMOUNT_OUT_OF_RANGE, funds_check, limits_of, spending_check
 from actors.account.checks.card import card_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
-from actors.account.events import Event, Purchased, PurchaseDeclined, PurchasedUncounted
+from actors.account.events import Event, PricedPurchase, Purchased, PurchaseDeclined, PurchasedUncounted
 from actors.account.postings import MERCHANTS, Booking, purse_postings
+from actors.account.pricing import at_price
 from actors.account.purses import Amounts, draw, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
@@ -26,22 +27,24 @@ _PURCHASE: Final = Service.PURCHASE
 _ACTIVE: Final = CardState.ACTIVE
 
 
-def _refusal(account: Account, request: Purchase, terminal: Terminal, moment: Moment, limits: Limits) -> Refusal | None:
-    """Why not, or None: then the purchase must succeed.
+def _refusal(
+    account: Account, request: Purchase, price: int, terminal: Terminal, moment: Moment, limits: Limits
+) -> Refusal | None:
+    """Why not, or None: then the purchase must succeed. `price` is what the amount that is asked comes to.
 
     A check is called only where it will refuse, or may: this runs for every tap, and in Python a call costs twice what
     the comparisons in it do.
     """
-    amount, day = request.amount, moment.business_day
+    day = moment.business_day
     if _PURCHASE not in terminal.services:
         return SERVICE_NOT_OFFERED
     if terminal.open_periods is not None and moment.period not in terminal.open_periods:
         return OUTSIDE_HOURS
-    if not 0 < amount <= AMOUNT_MAX:
-        return range_check(amount)
+    if not 0 < request.amount <= AMOUNT_MAX or price > AMOUNT_MAX:
+        return AMOUNT_OUT_OF_RANGE
     if request.card != account.card or account.card_state is not _ACTIVE or day > account.expires:
         return card_check(account, request.card, day)
-    return spending_check(account, amount, moment, limits) or funds_check(account, amount, limits.balance_min)
+    return spending_check(account, price, moment, limits) or funds_check(account, price, limits.balance_min)
 
 
 def _decide(
@@ -49,23 +52,33 @@ def _decide(
 ) -> Purchased | PurchaseDeclined:
     terminal = policy.terminals.get(request.terminal, UNREGISTERED)
     limits = limits_of(account, policy) if policy.class_limits else policy.limits
-    refusal = _refusal(account, request, terminal, moment, limits)
+    price, rule = request.amount, None
+    if policy.prices:
+        rule = policy.prices.get((account.person_class, terminal.merchant, moment.period))
+        price = price if rule is None else rule.of(price)
+    refusal = _refusal(account, request, price, terminal, moment, limits)
     if refusal is not None:
         return PurchaseDeclined(
             account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
             request.amount, terminal.merchant, moment.business_day, moment.period, refusal.code, refusal.reason,
             account.purses,
         )  # fmt: skip
-    amount, purses = request.amount, account.purses
+    purses = account.purses
     if len(purses) == 1:  # nearly every account: no call for every tap
-        paid: Amounts = (amount,)
-        balances: Amounts = (purses[0] - amount,)
+        paid: Amounts = (price,)
+        balances: Amounts = (purses[0] - price,)
     else:
-        paid = draw(purses, amount, policy.spending_order, limits.balance_min)
+        paid = draw(purses, price, policy.spending_order, limits.balance_min)
         balances = left(purses, paid)
-    return Purchased(
+    if rule is None:
+        return Purchased(
+            account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
+            price, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
+        )  # fmt: skip
+    return PricedPurchase(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
-        amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
+        request.amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
+        price - request.amount,
     )  # fmt: skip
 
 
@@ -104,6 +117,13 @@ def _book(event: Purchased) -> Booking:
 
 _PURCHASED: Final = EventRow(_apply, _answer, lambda event: -event.amount, _book)
 
+_PRICED: Final = EventRow(
+    lambda account, event, position: _apply(account, at_price(event), position),
+    _answer,
+    lambda event: -event.amount - event.adjustment,
+    lambda event: _book(at_price(event)),
+)
+
 PURCHASE: Final = ServiceRow(
     service=Service.PURCHASE,
     request=Purchase,
@@ -111,6 +131,7 @@ PURCHASE: Final = ServiceRow(
     decide=_decide,
     events={
         Purchased: _PURCHASED,
+        PricedPurchase: _PRICED,
         PurchasedUncounted: _PURCHASED._replace(apply=_apply_uncounted),
         PurchaseDeclined: DECLINED,
     },

@@ -6,14 +6,19 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from actors.account.checks.original import names_same_original
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
+from actors.account.counting import uncount
 from actors.account.events import (
     Event,
+    PricedPurchase,
+    PricedPurchaseReversed,
     Purchased,
     PurchaseDeclined,
     PurchasedUncounted,
     PurchaseReversed,
+    Refunded,
     ReversalDeclined,
     Reversed,
     Tombstoned,
@@ -21,6 +26,7 @@ from actors.account.events import (
     TopUpDeclined,
 )
 from actors.account.postings import CHANNELS, MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.pricing import at_price
 from actors.account.purses import MAIN, Amounts, change
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved, unchanged
 from actors.account.state import Account
@@ -33,6 +39,7 @@ from wire.messages import Answer, Reversal
 _PURCHASE: Final = Service.PURCHASE.value
 _AMOUNT_DIFFERS: Final = Refusal(Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)
 _NOT_REVERSIBLE: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
+_ORIGINAL_REFUNDED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
 
 
 class _Undone(NamedTuple):
@@ -81,6 +88,8 @@ def _decide(
     )  # fmt: skip
     if isinstance(original, ToppedUp | PurchasedUncounted):
         return Reversed(*undone)
+    if isinstance(original, PricedPurchase):
+        return PricedPurchaseReversed(*undone, original.period, original.adjustment)
     return PurchaseReversed(*undone, original.period)
 
 
@@ -93,14 +102,12 @@ def _original_check(request: Reversal, original: Event | None) -> Refusal | None
             return None
         case Purchased() | ToppedUp() | PurchaseDeclined() | TopUpDeclined():
             return None if original.amount == request.amount else _AMOUNT_DIFFERS
-        case Reversed() | Tombstoned() if _names_same_original(request, original):
+        case Reversed() | Tombstoned() if names_same_original(request, original):
             return None if original.amount == request.amount else _AMOUNT_DIFFERS
+        case Refunded() if names_same_original(request, original):
+            return _ORIGINAL_REFUNDED
         case _:
             return _NOT_REVERSIBLE
-
-
-def _names_same_original(request: Reversal, earlier: Reversed | Tombstoned) -> bool:
-    return earlier.original_terminal == request.original_terminal and earlier.original_stan == request.original_stan
 
 
 def _apply_reversed(account: Account, event: Reversed, position: int) -> Account:
@@ -110,20 +117,8 @@ def _apply_reversed(account: Account, event: Reversed, position: int) -> Account
 
 
 def _apply_purchase_reversed(account: Account, event: PurchaseReversed, position: int) -> Account:
-    """What it counted for is given back, if its day and period are still those that are counted."""
-    spent, purchases, period_spent, period_purchases = (
-        account.spent, account.purchases, account.period_spent, account.period_purchases,
-    )  # fmt: skip
-    if account.spending_day == event.original_business_day:
-        spent -= event.amount
-        purchases -= 1
-        if account.spending_period == event.original_period:
-            period_spent -= event.amount
-            period_purchases -= 1
-    return replace(
-        account, position=position, purses=event.balances, spent=spent, purchases=purchases,
-        period_spent=period_spent, period_purchases=period_purchases,
-    )  # fmt: skip
+    after = replace(account, position=position, purses=event.balances)
+    return uncount(after, event.original_business_day, event.original_period, event.amount, 1)
 
 
 def _answer_tombstoned(event: Tombstoned) -> Answer:
@@ -160,6 +155,10 @@ REVERSAL: Final = ServiceRow(
     events={
         Reversed: _REVERSED,
         PurchaseReversed: _REVERSED._replace(apply=_apply_purchase_reversed),
+        PricedPurchaseReversed: _REVERSED._replace(
+            apply=lambda account, event, position: _apply_purchase_reversed(account, at_price(event), position),
+            book=lambda event: _book(at_price(event)),
+        ),
         Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
         ReversalDeclined: DECLINED,
     },

@@ -56,9 +56,15 @@ def _counts(key: Key, decision: Decision) -> bool:
     request, outcome = decision.request, decision.outcome
     if not isinstance(request, Purchase | Advice) or key != identity_of(request):
         return False
-    return outcome is not None and outcome.authorized and decision.of_today and not decision.is_reversed
+    wholly_refunded = any(decision.given_back) and not _amount(decision)
+    counts = outcome is not None and outcome.authorized and decision.of_today
+    return counts and not decision.is_reversed and not wholly_refunded
 
 
 def _amount(decision: Decision) -> int:
+    """What a purchase paid and got not back; of an offline one, what it cost."""
     assert isinstance(decision.request, Purchase | Advice)
-    return decision.request.amount
+    assert decision.outcome is not None
+    if isinstance(decision.request, Advice):
+        return decision.request.amount
+    return sum(decision.outcome.paid) - sum(decision.given_back)

@@ -9,6 +9,7 @@ from simulators.auditor.model.advice import advice_outcomes
 from simulators.auditor.model.card_office import office_outcomes
 from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
+from simulators.auditor.model.refund import refund_outcomes
 from simulators.auditor.model.reversal import reversal_outcomes
 from simulators.auditor.model.top_up import top_up_outcomes
 from simulators.auditor.requests import content_of, is_recorded
@@ -22,6 +23,7 @@ from wire.messages import (
     OfficeRequest,
     OpenAccount,
     Purchase,
+    Refund,
     Reversal,
     TopUp,
 )
@@ -35,6 +37,7 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
     TopUp: top_up_outcomes,
     Reversal: reversal_outcomes,
     Advice: advice_outcomes,
+    Refund: refund_outcomes,
     BalanceInquiry: inquiry_outcomes,
     MiniStatement: inquiry_outcomes,
     **dict.fromkeys(get_args(OfficeRequest), office_outcomes),

@@ -1,7 +1,7 @@
 """Purchase: one purse after the other pays.
 
 More than one outcome where something is not modelled: a merchant's hours, or spending on a day or in a meal period that
-the audit saw only a part of.
+the audit saw only a part of, or the price in a meal period that it does not know.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from simulators.accounts import Purses
 from simulators.auditor.model.checks import (
+    AMOUNT_MAX,
     OUTSIDE_HOURS,
     Verdict,
     amount_problem,
@@ -18,20 +19,40 @@ from simulators.auditor.model.checks import (
 )
 from simulators.auditor.model.limits import limits_of, spendable, spending_problems
 from simulators.auditor.world import Outcome, Rules, World, added, decide, negative, refuse
+from simulators.campus import PriceRule
 from wire.codes import Code, Reason
 from wire.messages import Purchase
 
 
 def purchase_outcomes(world: World, request: Purchase, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """In the order of checks; the last one is where the checks certainly end."""
-    for problem in _problems(world, request, rules):
-        if problem is not None:
-            yield refuse(world, request, *problem)
-            continue
-        paid = paid_by(spendable(world, rules), request.amount, rules.spending_order)
-        change = negative(paid)
-        outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-        yield decide(world, request, outcome, rules.period, spent=world.spent + request.amount)
+    for price in _prices(world, request, rules):
+        for problem in _problems(world, request, price, rules):
+            if problem is not None:
+                yield refuse(world, request, *problem)
+                continue
+            paid = paid_by(spendable(world, rules), price, rules.spending_order)
+            change = negative(paid)
+            outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
+            yield decide(world, request, outcome, rules.period, spent=world.spent + price)
+
+
+def _prices(world: World, request: Purchase, rules: Rules) -> Iterator[int]:
+    """What the amount that is asked may come to; only one where the meal period is known, or does not matter."""
+    terminal = rules.terminals.get(request.terminal)
+    if terminal is None or amount_problem(request.amount) is not None:
+        yield request.amount
+        return
+    here = rules.prices.get((world.card.person_class, terminal.merchant), ())
+    special = [rule for rule in here if rule.period is not None and rules.period in {rule.period, None}]
+    general = [rule for rule in here if rule.period is None] or [PriceRule()]
+    possible = special if special and rules.period is not None else special + general
+    yield from sorted({rule.price(request.amount) for rule in possible})
+
+
+def _price_problem(price: int) -> Verdict | None:
+    """It may be nothing, but not more than a request may name."""
+    return None if price <= AMOUNT_MAX else (Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)
 
 
 def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Purses:
@@ -42,21 +63,21 @@ def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Pur
     return parts[0], parts[1], parts[2]
 
 
-def _problems(world: World, request: Purchase, rules: Rules) -> Iterator[Verdict | None]:
+def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iterator[Verdict | None]:
     """What may be wrong with it; None where nothing is."""
     if (refused := terminal_problem(request, rules)) is not None:
         yield refused
         return
     if rules.terminals[request.terminal].keeps_hours:
         yield OUTSIDE_HOURS
-    unusable = amount_problem(request.amount) or card_problem(world, request, rules)
+    unusable = amount_problem(request.amount) or _price_problem(price) or card_problem(world, request, rules)
     if unusable is not None:
         yield unusable
         return
-    amount, limits = request.amount, limits_of(world, rules)
-    if limits.purchase_max and amount > limits.purchase_max:
+    limits = limits_of(world, rules)
+    if limits.purchase_max and price > limits.purchase_max:
         yield Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT
         return
-    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if amount > sum(spendable(world, rules)) else None
-    for over in spending_problems(world, amount, rules):
+    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > sum(spendable(world, rules)) else None
+    for over in spending_problems(world, price, rules):
         yield over or missing

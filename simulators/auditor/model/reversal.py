@@ -27,7 +27,7 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
         balances = added(world.purses, change)
         outcome = Outcome(Code.APPROVED, Reason.NONE, change, balances, NOTHING, authorized=True)
         if isinstance(original.request, Purchase):
-            spent -= original.request.amount
+            spent -= sum(original.outcome.paid)
     yield decide(world, request, outcome, spent=spent, decided={original_key: marked})
 
 
@@ -37,6 +37,8 @@ def _named(request: Reversal) -> Purchase:
 
 
 def _original_problem(request: Reversal, original: Decision) -> Verdict | None:
+    if original.given_back != NOTHING:
+        return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED
     if isinstance(original.request, Purchase | TopUp):
         differs = original.request.amount != request.amount
         return (Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS) if differs else None

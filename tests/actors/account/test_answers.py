@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, advice, purchase, reversal, top_up
+from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, advice, purchase, refund, reversal, top_up
 from msgspec.structs import replace
 
-from actors.account.answers import answer_repeat, concerns, same_content
+from actors.account.answers import answer_repeat, bears_on, concerns, same_content
 from actors.account.card import CardState
 from actors.account.tables import ANSWER, DECIDE, ORIGINAL_OF
 from wire.codes import Code, Reason
@@ -25,6 +25,7 @@ PURCHASED, TOPPED_UP = decided(PURCHASE), decided(TOP_UP)
 UNDO_PURCHASE, UNDO_TOP_UP = reversal(7, PURCHASE), reversal(8, TOP_UP, TOP_UP_MACHINE.number)
 UNDO_UNKNOWN, UNDO_WRONG = reversal(9, purchase(77, 50)), reversal(10, PURCHASE, amount=1)
 ADVICE, NO_ADVICE = advice(11, 1), advice(12, 2, 0)
+BACK, BACK_UNKNOWN = refund(21, PURCHASE, 400), refund(22, purchase(77))
 
 FIRST_ANSWERS = [
     (PURCHASE, PURCHASED, Code.APPROVED, Reason.NONE, 99, (9_000,), (1_000,)),
@@ -37,6 +38,8 @@ FIRST_ANSWERS = [
     (UNDO_WRONG, decided(UNDO_WRONG, PURCHASED), Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 0, (), ()),
     (ADVICE, decided(ADVICE), Code.APPROVED, Reason.NONE, 99, (), (1_000,)),
     (NO_ADVICE, decided(NO_ADVICE), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, 0, (), ()),
+    (BACK, decided(BACK, PURCHASED), Code.APPROVED, Reason.NONE, 99, (10_400,), ()),
+    (BACK_UNKNOWN, decided(BACK_UNKNOWN), Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND, 0, (), ()),
 ]  # fmt: skip
 ROWS = pytest.mark.parametrize(
     ("request_", "event", "expected"),
@@ -91,7 +94,7 @@ def test_an_advice_that_is_uploaded_again_is_answered_under_its_new_stan() -> No
 
 @ROWS
 def test_another_service_under_the_same_stan_is_a_duplicate(request_: Any, event: Any, expected: Answer) -> None:
-    for other in (PURCHASE, TOP_UP, UNDO_WRONG, ADVICE):
+    for other in (PURCHASE, TOP_UP, UNDO_WRONG, ADVICE, BACK):
         if type(other) is not type(request_):
             copy = replace(other, terminal=request_.terminal, stan=request_.stan)
             assert answer_repeat(event, copy).code is Code.DUPLICATE
@@ -117,5 +120,24 @@ def test_only_an_accepted_reversal_concerns_its_original() -> None:
     assert concerns(decided(UNDO_WRONG, PURCHASED)) == ((till, 10),)
 
 
-def test_only_a_reversal_names_an_original() -> None:
-    assert {kind: of(UNDO_PURCHASE) for kind, of in ORIGINAL_OF.items()} == {type(UNDO_PURCHASE): (TILL.number, 3)}
+def test_refund_leaves_its_originals_copies_their_answer_and_bears_on_it() -> None:
+    till = TILL.number
+    refunded, refused = decided(BACK, PURCHASED), decided(BACK_UNKNOWN)
+    assert (concerns(refunded), concerns(refused)) == (((till, 21),), ((till, 22),))
+    assert (bears_on(refunded), bears_on(refused)) == (((till, 21), (till, 3)), ((till, 22),))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [PURCHASED, decided(TOO_MUCH), decided(UNDO_PURCHASE, PURCHASED), decided(UNDO_UNKNOWN), decided(UNDO_WRONG)],
+    ids=["purchase", "declined purchase", "reversal", "reversal of nothing", "declined reversal"],
+)
+def test_what_came_to_an_event_is_what_it_bears_on(event: Any) -> None:
+    assert bears_on(event) == concerns(event)
+
+
+def test_reversal_and_refund_name_an_original() -> None:
+    assert {kind: of(kind(1, 2, 0, "7", 1001, 3, 1)) for kind, of in ORIGINAL_OF.items()} == {
+        type(UNDO_PURCHASE): (1001, 3),
+        type(BACK): (1001, 3),
+    }

@@ -15,6 +15,7 @@ from example_campus import (
     account,
     advice,
     purchase,
+    refund,
     reversal,
     top_up,
 )
@@ -135,11 +136,61 @@ def test_reversal_of_a_top_up_leaves_spending() -> None:
     assert after == replace(holder, position=8, purses=(9_300,))
 
 
+def test_refund_of_todays_purchase_gives_back_spending() -> None:
+    holder = account(
+        spending_day=TODAY, spent=300, purchases=2, spending_period=LUNCH, period_spent=200, period_purchases=1
+    )
+    bought = decided(holder, purchase(1, 700))
+    between = applied(holder, bought)
+    given_back = decided(between, refund(2, bought, 450), bought)
+    after = applied(between, given_back, 9)
+    assert after == replace(
+        holder, position=9, purses=(9_750,), spent=550, purchases=3, period_spent=450, period_purchases=2
+    )
+    rest = applied(after, decided(after, refund(3, bought, 250), given_back), 10)
+    assert rest == replace(holder, position=10)
+
+
+def test_refund_of_a_purchase_in_an_earlier_meal_period_leaves_this_ones() -> None:
+    holder = account(
+        spending_day=TODAY, spent=1_000, purchases=2, spending_period=LUNCH, period_spent=200, period_purchases=1
+    )
+    bought = replace(decided(holder, purchase(1, 700)), period=BREAKFAST)
+    after = applied(holder, decided(holder, refund(2, bought), bought))
+    assert after == replace(holder, position=8, purses=(10_700,), spent=300, purchases=1)
+
+
+def test_refund_of_a_purchase_from_before_purchases_were_counted_gives_back_money_alone() -> None:
+    holder = account(
+        spending_day=TODAY, spent=1_000, purchases=2, spending_period=LUNCH, period_spent=200, period_purchases=1
+    )
+    bought = PurchasedUncounted(*astuple(decided(holder, purchase(1, 700))))
+    part = decided(holder, refund(2, bought, 400), bought)
+    between = applied(holder, part)
+    after = applied(between, decided(between, refund(3, bought, 300), part), 9)
+    assert after == replace(holder, position=9, purses=(10_700,), spent=300)
+
+
+def test_refund_of_yesterdays_purchase_leaves_todays_spending() -> None:
+    holder = account(spending_day=TODAY, spent=300)
+    bought = replace(decided(holder, purchase(1, 700)), business_day=TODAY - 1)
+    given_back = decided(holder, refund(2, bought, 450), bought)
+    after = applied(holder, given_back)
+    assert after == replace(holder, position=8, purses=(10_450,))
+    assert applied(after, decided(after, refund(3, bought, 250), given_back), 9).spent == 300
+
+
 @pytest.mark.parametrize(
     "request_",
-    [purchase(1, 0), top_up(1, 0), reversal(2, purchase(1)), reversal(2, purchase(1), terminal=7), advice(1, 1, 0)],
-    ids=["declined purchase", "declined top-up", "reversal of nothing", "declined reversal", "declined advice"],
-)
+    [
+        purchase(1, 0), top_up(1, 0), reversal(2, purchase(1)), reversal(2, purchase(1), terminal=7), advice(1, 1, 0),
+        refund(2, purchase(1)),
+    ],
+    ids=[
+        "declined purchase", "declined top-up", "reversal of nothing", "declined reversal", "declined advice",
+        "declined refund",
+    ],
+)  # fmt: skip
 def test_event_without_money_moves_only_the_head_of_the_chain(request_: Any) -> None:
     holder = account(spending_day=TODAY, spent=300)
     assert applied(holder, decided(holder, request_)) == replace(holder, position=8)

@@ -20,6 +20,7 @@ from example_campus import (
     account,
     advice,
     purchase,
+    refund,
     reversal,
     top_up,
 )
@@ -32,6 +33,8 @@ from actors.account.postings import Posting
 from actors.account.state import new_account
 from actors.account.tables import BOOK, DECIDE
 from actors.ledger import LedgerAccount
+from actors.policy import Price
+from wire.messages import Purchase
 
 
 def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
@@ -42,6 +45,9 @@ PURCHASED = decided(purchase(1, 700, terminal=OTHER_TILL.number))
 TOPPED_UP = decided(top_up(2, 5_000, channel=2))
 RICH = account(purses=(1_000, 300, 200))
 FROM_ALL_PURSES = decided(purchase(4, 600), holder=RICH)
+DISCOUNTED = DECIDE[Purchase](
+    account(), purchase(6, 700), None, NOON, replace(POLICY, prices={("student", 1, LUNCH): Price(90, 0)}), 99
+)
 OPENED = Opened("7", 1, 0, "C7", CardState.ACTIVE, 20300731, PersonClass.STAFF, (500,))
 MAIN = ("purse", 0)
 
@@ -67,6 +73,16 @@ POSTINGS = {
     "declined purchase": (decided(purchase(1, 0)), {}),
     "top-up": (TOPPED_UP, {MAIN: 5_000, ("channel", 2): -5_000}),
     "declined top-up": (decided(top_up(1, 0)), {}),
+    "purchase with a discount": (DISCOUNTED, {MAIN: -630, ("merchant", 1): 630}),
+    "reversal of a purchase with a discount": (
+        decided(reversal(3, DISCOUNTED, OTHER_TILL.number), DISCOUNTED),
+        {MAIN: 630, ("merchant", 1): -630},
+    ),
+    "refund of a purchase with a discount": (
+        decided(refund(3, DISCOUNTED, 30), DISCOUNTED),
+        {MAIN: 30, ("merchant", 1): -30},
+    ),
+    "purchase for nothing": (replace(DISCOUNTED, adjustment=-700, paid=(0,)), {("merchant", 1): 0}),
     "reversal of a purchase": (
         decided(reversal(3, PURCHASED), PURCHASED),
         {MAIN: 700, ("merchant", 2): -700},
@@ -91,6 +107,15 @@ POSTINGS = {
     ),
     "declined advice": (decided(advice(1, 1, 0)), {}),
     "declined reversal": (decided(reversal(3, PURCHASED, amount=1), PURCHASED), {}),
+    "refund of a part": (
+        decided(refund(3, PURCHASED, 450, OTHER_TILL.number), PURCHASED),
+        {MAIN: 450, ("merchant", 2): -450},
+    ),
+    "refund of a purchase from every purse": (
+        decided(refund(3, FROM_ALL_PURSES, 350), FROM_ALL_PURSES, RICH),
+        {MAIN: 100, ("purse", 2): 200, ("purse", 1): 50, ("merchant", 1): -350},
+    ),
+    "declined refund": (decided(refund(3, PURCHASED), PURCHASED), {}),
 }
 
 
@@ -102,6 +127,12 @@ def test_postings(event: Any, expected: dict[Any, int]) -> None:
 
 TOTALS = {
     "purchase": (PURCHASED, (TODAY, OTHER_TILL.merchant, OTHER_TILL.number, "purchase", LUNCH), 700),
+    "purchase counts with what was paid": (DISCOUNTED, (TODAY, TILL.merchant, TILL.number, "purchase", LUNCH), 630),
+    "reversal counts with what was paid": (
+        decided(reversal(3, DISCOUNTED), DISCOUNTED),
+        (TODAY, TILL.merchant, TILL.number, "reversal-of-purchase", LUNCH),
+        630,
+    ),
     "top-up": (TOPPED_UP, (TODAY, TOP_UP_MACHINE.merchant, TOP_UP_MACHINE.number, "top-up", LUNCH), 5_000),
     "reversal counts where and when it was sent": (
         decided(reversal(3, PURCHASED), replace(PURCHASED, business_day=TODAY - 1)),
@@ -123,6 +154,11 @@ TOTALS = {
         (TODAY, TILL.merchant, TILL.number, "advice", LUNCH),
         20_000,
     ),
+    "refund counts where and when it was given": (
+        decided(refund(3, PURCHASED, 450, OTHER_TILL.number), replace(PURCHASED, business_day=TODAY - 1)),
+        (TODAY, OTHER_TILL.merchant, OTHER_TILL.number, "refund", LUNCH),
+        450,
+    ),
     "opening counts in no terminal's": (OPENED, None, 0),
 }
 
@@ -139,7 +175,7 @@ def test_holdings_are_all_purses_of_all_accounts() -> None:
 
 def test_a_turn_is_booked_as_its_events_are() -> None:
     declined = decided(purchase(5, 10**9))
-    events = [PURCHASED, declined, TOPPED_UP, PURCHASED, decided(purchase(9, 1, terminal=TILL.number))]
+    events = [PURCHASED, declined, TOPPED_UP, DISCOUNTED, PURCHASED, decided(purchase(9, 1, terminal=TILL.number))]
     counted, posted = book(events, 7)
     booked = [(BOOK[type(event)](event), position) for position, event in enumerate(events, 7) if type(event) in BOOK]
     assert counted == [(key, amount, position) for (key, amount, _), position in booked]

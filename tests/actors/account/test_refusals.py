@@ -23,6 +23,7 @@ from example_campus import (
     balance_inquiry,
     mini_statement,
     purchase,
+    refund,
     reversal,
     top_up,
 )
@@ -178,6 +179,7 @@ def test_terminal_that_is_not_registered_offers_nothing() -> None:
     assert outcome(account(), top_up(1), UNREGISTERED) == not_offered
     assert outcome(account(), advice(1, 1), UNREGISTERED) == not_offered
     assert outcome(account(), reversal(2, purchase(1)), UNREGISTERED) == not_offered
+    assert outcome(account(), refund(2, purchase(1)), UNREGISTERED) == not_offered
     assert outcome(account(), balance_inquiry(1), UNREGISTERED) == not_offered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, get_args
 
 import msgspec
@@ -17,7 +18,10 @@ from example_campus import (
     SMALL_DESK,
     TERMINALS,
     TILL,
+    account,
     card_of,
+    purchase,
+    refund,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,12 +34,13 @@ from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
 from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
+from actors.account.purses import draw as draw_on
 from actors.account.service import asked
 from actors.account.state import Account, Loss
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
-from actors.policy import Limits
-from wire.codes import Code
+from actors.policy import Limits, Price
+from wire.codes import Code, Reason
 from wire.messages import (
     AccountReply,
     AccountRequest,
@@ -53,6 +58,7 @@ from wire.messages import (
     OfficeRequest,
     OpenAccount,
     Purchase,
+    Refund,
     ReplaceCard,
     ReportLoss,
     Reversal,
@@ -73,12 +79,20 @@ AMOUNTS = (
 CARDS = st.just(card_of(ALICE)) | st.just("another")
 MOMENTS = st.integers(NOON_US - 5 * 10**11, NOON_US + 5 * 10**11).map(CALENDAR.moment)
 TIGHT = Limits(20_000, 30_000, 0, 0, period_max=25_000, day_count_max=4, period_count_max=3, balance_min=5_000)
+PRICES = {
+    (person_class, merchant, period): price
+    for (person_class, price), merchant, period in product(
+        zip(PersonClass, (Price(93, 0), Price(200, 0), Price(0, 700), Price(0, 0), Price(50, 0)), strict=True),
+        (1, 2), range(4),
+    )
+}  # fmt: skip
 POLICIES = st.sampled_from(
     [
         POLICY,
         replace(POLICY, limits=NO_LIMITS, spending_order=(0, 1, 2)),
         replace(POLICY, limits=TIGHT),
         replace(POLICY, class_limits={PersonClass.STUDENT: TIGHT, PersonClass.VISITOR: NO_LIMITS}),
+        replace(POLICY, prices=PRICES),
     ]
 )
 PURSES_HELD = st.tuples(st.integers(0, 600_000)) | st.lists(st.integers(0, 9_000), min_size=2, max_size=3).map(tuple)
@@ -104,7 +118,8 @@ REVERSALS = st.builds(
 )  # fmt: skip
 TAKEN = st.integers(NOON_US - 10**13, NOON_US + 10**12) | st.integers(0, 2**63 - 1)
 ADVICES = st.builds(Advice, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, STANS, TAKEN)
-REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES
+REFUNDS = st.builds(Refund, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
+REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS
 OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
@@ -127,27 +142,30 @@ OFFICE_REQUESTS = st.one_of(
 
 DECLINES = (
     events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined, events.AdviceDeclined,
-    events.OfficeDeclined,
+    events.RefundDeclined, events.OfficeDeclined,
 )  # fmt: skip
 AUTHORIZED = (
     events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
+    events.Refunded,
 )  # fmt: skip
 WITHOUT_MONEY = (events.Tombstoned, *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined}))
 
 
 @st.composite
 def decisions(draw: st.DrawFn) -> tuple[Account, Any, Any]:
-    """An account, a request, and the event it came to; a reversal's original is what some request came to before."""
+    """An account, a request, and the event it came to; an original that it names is what some request came to."""
     account, moment, policy = draw(ACCOUNTS), draw(MOMENTS), draw(POLICIES)
     request, original = draw(REQUESTS | OFFICE_REQUESTS), None
     if isinstance(request, OfficeRequest) and draw(st.booleans()):
         request = replace(request, terminal=draw(OFFICE_TERMINALS))
-    if isinstance(request, Reversal) and draw(st.booleans()):
+    if isinstance(request, Reversal | Refund) and draw(st.booleans()):
         named = draw(REQUESTS | OFFICE_REQUESTS)
         original = DECIDE[type(named)](draw(ACCOUNTS), named, None, moment, policy, 1)
         request = replace(request, original_terminal=named.terminal, original_stan=named.stan)
         if draw(st.booleans()) and hasattr(original, "amount"):
             request = replace(request, amount=original.amount)
+        if isinstance(original, events.Purchased | events.PricedPurchase) and draw(st.booleans()):
+            request = replace(request, terminal=original.terminal)
     return account, request, DECIDE[type(request)](account, request, original, moment, policy, 77)
 
 
@@ -200,6 +218,27 @@ def test_event_survives_the_journal(decision: tuple[Account, Any, Any]) -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(after), type=Account) == after
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 900), min_size=1, max_size=3).map(tuple).filter(any),
+    st.permutations(range(3)).map(tuple),
+    st.lists(st.integers(1, 900), min_size=1, max_size=4),
+)
+def test_what_refunds_leave_of_a_purchase_is_what_a_smaller_one_would_have_drawn(
+    purses: tuple[int, ...], order: tuple[int, ...], parts: list[int]
+) -> None:
+    moment, policy = CALENDAR.moment(NOON_US), replace(POLICY, spending_order=order)
+    bought, left = purchase(1, sum(purses)), sum(purses)
+    newest = DECIDE[Purchase](account(purses=purses), bought, None, moment, policy, 1)
+    for part in parts:
+        event = DECIDE[Refund](account(), refund(2, bought, part), newest, moment, policy, 2)
+        if part > left:
+            assert event.reason is Reason.MORE_THAN_LEFT
+        else:
+            newest, left = event, left - part
+            assert event.left == draw_on(purses, left, order)
+
+
 @settings(max_examples=100, deadline=None)
 @given(ACCOUNTS, INQUIRIES, MOMENTS, decisions())
 def test_every_inquiry_gets_an_answer(
@@ -227,9 +266,10 @@ def test_tags_of_events_never_change() -> None:
     tags = {kind.__name__: kind.__struct_config__.tag for kind in get_args(events.Event)}
     assert tags == {
         "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
-        "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Purchased": 21, "PurchaseReversed": 24,
+        "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Refunded": 9, "RefundDeclined": 10,
+        "Purchased": 21, "PurchaseReversed": 24,
         "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
         "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
-        "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "Advised": 54,
-        "AdviceDeclined": 55,
+        "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "PricedPurchase": 51,
+        "PricedPurchaseReversed": 52, "Advised": 54, "AdviceDeclined": 55,
     }  # fmt: skip
