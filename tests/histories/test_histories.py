@@ -139,7 +139,7 @@ NEW_CARDS = {
     IssueCard: (SERIALS, EXPIRIES),
     ReplaceCard: (SERIALS, st.sampled_from(FeePayment)),
 }
-CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FreezeCard, UnfreezeCard)
+CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FindCard, FreezeCard, UnfreezeCard, UnfreezeCard)
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
 
@@ -194,9 +194,31 @@ class Histories(RuleBasedStateMachine):
         self.ask(BalanceInquiry(terminal, next(self.stans), 1_000, account, self.cards[account][-1]))
         self.ask(MiniStatement(terminal, next(self.stans), 1_000, account, self.cards[account][-1], 5))
 
-    @rule(account=ACCOUNTS, terminal=st.sampled_from([KIOSK, KIOSK, DESK, TILL]), clerk=st.sampled_from(["", "wu"]))
-    def loss(self, account: str, terminal: int, clerk: str) -> None:
+    @rule(
+        account=ACCOUNTS,
+        terminal=st.sampled_from([KIOSK, KIOSK, DESK, TILL]),
+        clerk=st.sampled_from(["", "wu"]),
+        ending=st.sampled_from(["", "found", "found", "replaced", "replaced"]),
+        serial=SERIALS,
+        fee=st.sampled_from(FeePayment),
+    )
+    def loss(self, account: str, terminal: int, clerk: str, ending: str, serial: str, fee: FeePayment) -> None:
+        old = self.cards[account][-1]
         self.ask(ReportLoss(terminal, next(self.stans), 1_000, account, clerk))
+        self.ask(Purchase(TILL, next(self.stans), 1_000, account, old, 1))
+        if ending == "replaced":
+            self.command(ReviewLoss, account)
+            self.command(ReplaceCard, account, serial, fee)
+        if ending:
+            self.back_to_use(account)
+            self.ask(Purchase(TILL, next(self.stans), 1_000, account, old, 1))
+
+    @rule(account=ACCOUNTS)
+    def back_to_use(self, account: str) -> None:
+        """Whatever stands against a card is lifted, if it can be."""
+        for kind in (ReviewLoss, FindCard, UnfreezeCard, ActivateCard):
+            self.command(kind, account)
+        self.command(SetExpiry, account, 20991231)
 
     @rule(account=ACCOUNTS, desk=DESKS, clerk=CLERKS, command=st.sampled_from(CHANGES_OF_CARDS))
     def change_of_a_card(self, account: str, desk: int, clerk: str, command: Any) -> None:
@@ -208,6 +230,16 @@ class Histories(RuleBasedStateMachine):
     def new_card(self, account: str, desk: int, clerk: str, command: Any, data: st.DataObject) -> None:
         fields = [data.draw(field) for field in NEW_CARDS[command]]
         self.ask(command(desk, next(self.stans), 1_000, account, clerk, *fields))
+
+    @rule(serial=SERIALS, expires=EXPIRIES)
+    def opening(self, serial: str, expires: int) -> None:
+        self.command(OpenAccount, UNOPENED, serial, expires, "staff")
+        self.command(ActivateCard, UNOPENED)
+
+    @rule(serial=SERIALS, expires=EXPIRIES)
+    def renewal(self, serial: str, expires: int) -> None:
+        self.command(IssueCard, WORN_OUT, serial, expires)
+        self.command(ActivateCard, WORN_OUT)
 
     @rule(account=ACCOUNTS, desk=DESKS, clerk=CLERKS, expires=EXPIRIES)
     def other_last_day(self, account: str, desk: int, clerk: str, expires: int) -> None:
@@ -222,8 +254,7 @@ class Histories(RuleBasedStateMachine):
     def closing(self, account: str, desk: int, pay_out: bool) -> None:  # noqa: FBT001 - drawn
         held = self.shard.state(account).purses if pay_out and self.shard.state(account) else ()
         for purse, amount in enumerate(held):
-            reason = CorrectionReason.PAID_OUT
-            self.ask(CorrectEntry(DESK, next(self.stans), 1_000, account, "wu", purse, -amount, reason))
+            self.command(CorrectEntry, account, purse, -amount, CorrectionReason.PAID_OUT)
         self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
 
     @precondition(lambda self: self.asked)
@@ -308,6 +339,10 @@ class Histories(RuleBasedStateMachine):
     def uploaded(self) -> list[Advice]:
         """Every advice that was sent."""
         return [request for request in self.asked if isinstance(request, Advice)]
+
+    def command(self, kind: Any, account: str, *fields: Any) -> None:
+        """An operator who may do everything does this."""
+        self.ask(kind(DESK, next(self.stans), 1_000, account, "wu", *fields))
 
     def ask(self, request: Any) -> None:
         """One turn with one request, whose answer the auditor judges."""
