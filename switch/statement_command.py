@@ -14,6 +14,7 @@ from rich.table import Table
 
 from actors.account.inquiries import statement_entry
 from actors.account.kind import ACCOUNT
+from actors.account.service import asked
 from actors.account.state import Account
 from actors.journal import Journal, JournalBrokenError
 from actors.lmdb_store import LmdbStore
@@ -32,7 +33,7 @@ from switch.reports import report_console
 @click.option("--last", type=click.IntRange(min=1), help="Only the newest so many events.")
 @click.argument("account")
 def statement(data: Path, last: int | None, account: str) -> None:
-    """Print an account's events, newest first."""
+    """Print an account's events, newest first. Beside an operator's terminal stands who gave the command."""
     try:
         stores = open_those_here(data, LmdbStore.open_read_only)
     except StoreFormatError as error:
@@ -83,8 +84,9 @@ def _show(account: str, events: list[tuple[int, Any]]) -> None:
     for position, event in events:
         entry = statement_entry(event)
         when = datetime.fromtimestamp(entry.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        clerk = getattr(asked(event), "clerk", "")
         table.add_row(
             str(position), when, entry.service, f"{entry.code:02}", str(getattr(event, "reason", "")),
-            yuan(entry.amount), yuan(sum(entry.balances)), str(entry.terminal), str(entry.stan),
+            yuan(entry.amount), yuan(sum(entry.balances)), f"{entry.terminal} {clerk}".rstrip(), str(entry.stan),
         )  # fmt: skip
     report_console().print(table)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from campus_folder import PURCHASE_MAX, account_number, write_campus
+from campus_folder import OPERATOR, PURCHASE_MAX, account_number, write_campus
 from running_switch import RunningSwitch, command, make_data
-from spending import spend
+from spending import perform, spend
 from station_client import StationClient
 from switch_in_process import ALICE, purchase, reversal
 
@@ -17,6 +17,7 @@ from actors.journal import HASH_BYTES
 from actors.placement import shard_of, slot_of
 from switch.campus import read_campus
 from switch.data_folder import shard_folder
+from wire.messages import FindCard, ReportLoss
 
 
 @pytest.fixture
@@ -47,6 +48,16 @@ def test_events_newest_first_from_snapshot_and_tail(data):
         ["22", "purchase", "00", "", "-1.00", "98.00", "1001", "2"],
         ["21", "purchase", "00", "", "-1.00", "99.00", "1001", "1"],
         ["1", "opening", "00", "", "100.00", "100.00", "0", "0"],
+    ]
+
+
+def test_who_gave_a_command_stands_beside_the_terminal(data, tmp_path):
+    policy = read_campus(write_campus(tmp_path)).policy
+    loss, found = ReportLoss(OPERATOR, 1, 1_000, ALICE, "wu"), FindCard(OPERATOR, 2, 1_000, ALICE, "li-2")
+    perform(data, policy, [loss, found])
+    assert lines(data, "--last", 2, ALICE) == [
+        ["26", "found", "12", "not-reviewed", "0.00", "97.00", "9201 li-2", "2"],
+        ["25", "report-loss", "00", "", "0.00", "97.00", "9201 wu", "1"],
     ]
 
 

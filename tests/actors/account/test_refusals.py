@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from example_campus import (
+    ALICE,
     KIOSK,
     LIMITS,
     LUNCH,
@@ -21,6 +22,7 @@ from example_campus import (
     account,
     advice,
     balance_inquiry,
+    card_of,
     mini_statement,
     purchase,
     refund,
@@ -65,6 +67,7 @@ AMOUNTS = [
 CARD = [
     Fault(4, Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED, {"card_state": CardState.CLOSED}),
     Fault(5, Code.NO_SUCH_ACCOUNT, Reason.NO_CARD, {"card": "another"}),
+    Fault(5, Code.RESTRICTED_CARD, Reason.CARD_REPLACED, {"card": "another", "dead_cards": (card_of(ALICE),)}),
     Fault(6, Code.LOST_CARD, Reason.CARD_LOST, {"card_state": CardState.LOST}),
     Fault(6, Code.RESTRICTED_CARD, Reason.CARD_REPLACED, {"card_state": CardState.REPLACED}),
     Fault(6, Code.RESTRICTED_CARD, Reason.CARD_FROZEN, {"card_state": CardState.FROZEN}),
