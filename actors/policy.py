@@ -23,6 +23,7 @@ class Service(StrEnum):
     REVERSAL = "reversal"
     ADVICE = "advice"
     REFUND = "refund"
+    CHANGE_PIN = "change-pin"
     REPORT_LOSS = "report-loss"
     OPEN_ACCOUNT = "open"
     ISSUE_CARD = "issue"
@@ -117,6 +118,19 @@ class Price(Struct, frozen=True):
         return self.fixed + (asked * self.percent + 50) // 100
 
 
+class PinKeys(Struct, frozen=True):
+    """The keys for PINs, 32 bytes each: empty where no PINs are used."""
+
+    hash_key: bytes = b""
+    """Under which accounts keep their PINs."""
+
+    terminals: dict[int, bytes] = {}
+    """Under which each terminal seals them."""
+
+    def __repr__(self) -> str:
+        return f"PinKeys(those of {len(self.terminals)} terminals)"
+
+
 class Policy(Struct, frozen=True):
     """Everything that `decide` may read besides state, command and moment."""
 
@@ -128,10 +142,14 @@ class Policy(Struct, frozen=True):
 
     class_limits: dict[PersonClass, Limits] = {}
     """Of the classes that have other limits than `limits`."""
+
     replacement_fee: int = 0
     """What a new card in place of a lost one costs, in minor units."""
+
     offline: OfflineLimits = OfflineLimits()
     """What terminals are told; the switch refuses no advice for it."""
 
     prices: dict[tuple[PersonClass, int, int], Price] = {}
     """By person class, merchant and meal period. Where there is none, what is asked is paid."""
+
+    pin_keys: PinKeys = PinKeys()

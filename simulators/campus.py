@@ -30,7 +30,7 @@ SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
     "bath": _SELLS,
     "charger": _SELLS,
     "top-up": _ACCOUNT_SERVICES | {"top-up"},
-    "kiosk": frozenset({"balance-inquiry", "mini-statement", "report-loss"}),
+    "kiosk": frozenset({"balance-inquiry", "mini-statement", "report-loss", "change-pin"}),
     "gate": frozenset({"balance-inquiry"}),
 }
 
@@ -110,11 +110,15 @@ class Campus(Struct, frozen=True):
     keys: dict[str, StationKey]
     class_limits: dict[str, Limits] = {}
     """Of the classes of people that have other limits."""
+
     replacement_fee: int = 0
     """Minor units."""
 
     prices: Mapping[tuple[str, int], tuple[PriceRule, ...]] = {}
     """By person class and merchant."""
+
+    pin_keys: dict[int, bytes] = {}
+    """Under which terminals seal PINs; of those where a PIN can be used."""
 
     def business_day(self, moment: datetime) -> int:
         """The business day at `moment` (which has a time zone), as a number such as 20260901."""
@@ -205,17 +209,22 @@ class _CampusFile(Struct):
     meal_periods: list[_MealPeriod] = []
 
 
+class _PinSection(Struct, frozen=True):
+    hash_key: str = ""
+    terminals: dict[str, str] = {}
+
+
 class _SecretsFile(Struct):
     stations: dict[str, dict[str, str]]
+    pin: _PinSection = _PinSection()
 
 
 def read_campus(path: Path) -> Campus:
     """The campus of `path` with the keys beside it. Raises BadInputError."""
     file = _decode(path, _CampusFile)
     secrets = path.with_name(SECRETS_NAME)
-    keys = {
-        name: _newest_key(secrets, name, numbered) for name, numbered in _decode(secrets, _SecretsFile).stations.items()
-    }
+    secrets_file = _decode(secrets, _SecretsFile)
+    keys = {name: _newest_key(secrets, name, numbered) for name, numbered in secrets_file.stations.items()}
     keeps_hours = {merchant.number for merchant in file.merchants if merchant.open is not None}
     commands = {role.name: role.commands for role in file.roles}
     roles = _roles(path, file)
@@ -231,7 +240,10 @@ def read_campus(path: Path) -> Campus:
     limits, class_limits = _limits(path, file.limits)
     order, prices = _spending_order(path, file.purses), _prices(path, file)
     fee = _yuan(path, "card_office.replacement_fee", file.card_office.replacement_fee)
-    return Campus(file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits, fee, prices)
+    pin_keys = _pin_keys(secrets, secrets_file.pin)
+    return Campus(
+        file.campus.name, zone, day_starts, limits, order, terminals, keys, class_limits, fee, prices, pin_keys
+    )
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -322,6 +334,16 @@ def _numbers(path: Path, text: str) -> range:
     if not (first.isdecimal() and (last or first).isdecimal()):
         raise BadInputError(f"{path}: terminals.numbers {text!r} is neither a number nor a run like 1001-1024")
     return range(int(first), int(last or first) + 1)
+
+
+def _pin_keys(path: Path, section: _PinSection) -> dict[int, bytes]:
+    try:
+        keys = {int(number): bytes.fromhex(text) for number, text in section.terminals.items()}
+    except ValueError as error:
+        raise BadInputError(f'{path}: pin.terminals: expected lines like `1001 = "64 hex characters"`') from error
+    if any(len(key) != KEY_BYTES for key in keys.values()):
+        raise BadInputError(f"{path}: pin.terminals: expected keys of {KEY_BYTES} bytes")
+    return keys if section.hash_key else {}
 
 
 def _newest_key(path: Path, station: str, numbered: dict[str, Any]) -> StationKey:

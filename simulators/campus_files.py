@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,7 +100,7 @@ def write_campus(folder: Path, cards: list[Card], taps_per_second_max: float = 0
         for canteen, share in zip(_CANTEENS, CANTEEN_SHARES, strict=True)
     }
     files.campus.write_text(_HEAD + "".join(_sections(stations)), encoding="utf-8")
-    _write_secrets(folder / SECRETS_NAME, (station.name for group in stations.values() for station in group))
+    _write_secrets(folder / SECRETS_NAME, [station for group in stations.values() for station in group])
     write_accounts(files.accounts, cards)
     return files
 
@@ -139,8 +139,11 @@ def _sections(stations: dict[str, list[_Station]]) -> Iterator[str]:
             )
 
 
-def _write_secrets(path: Path, names: Iterable[str]) -> None:
-    text = "".join(f'[stations.{name}]\n1 = "{secrets.token_hex(KEY_BYTES)}"\n\n' for name in names)
+def _write_secrets(path: Path, stations: list[_Station]) -> None:
+    text = "".join(f'[stations.{station.name}]\n1 = "{secrets.token_hex(KEY_BYTES)}"\n\n' for station in stations)
+    text += f'[pin]\nhash_key = "{secrets.token_hex(KEY_BYTES)}"\n\n[pin.terminals]\n'
+    sells = [number for station in stations if station.kind == "canteen" for number in station.terminals]
+    text += "".join(f'{number} = "{secrets.token_hex(KEY_BYTES)}"\n' for number in sells)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

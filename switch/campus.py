@@ -46,7 +46,7 @@ SERVICES_BY_KIND = {
     **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.REFUND, Service.ADVICE}),
     **dict.fromkeys(("bath", "charger"), _SELLS),
     "top-up": frozenset({Service.TOP_UP, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
-    "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS}),
+    "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS, Service.CHANGE_PIN}),
     "gate": frozenset({Service.BALANCE_INQUIRY}),
 }
 """What a terminal may ask for follows from its kind; of an operator's terminal, from the role of its station."""

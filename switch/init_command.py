@@ -10,11 +10,13 @@ from tempfile import mkdtemp
 
 import click
 
+from actors.policy import Service
 from actors.store import StoreFormatError
 from switch.campus import read_campus
 from switch.data_folder import SHARDS_MAX, create
 from switch.secrets_file import write_fresh_secrets
 
+PIN_SERVICES = {Service.PURCHASE, Service.CHANGE_PIN}
 CAMPUS, SECRETS, ACCOUNTS, DATA = "campus.toml", "secrets.toml", "accounts.csv", "data"
 
 NEXT = """\
@@ -77,7 +79,13 @@ def write_example(folder: Path, shards: int = 1) -> None:
             with (folder / name).open("x", encoding="utf-8") as file:
                 written.append(folder / name)
                 file.write(text)
-        write_fresh_secrets(folder / SECRETS, read_campus(folder / CAMPUS).stations)
+        campus = read_campus(folder / CAMPUS)
+        takes_pins = [
+            number
+            for number, terminal in campus.policy.terminals.items()
+            if not terminal.services.isdisjoint(PIN_SERVICES)
+        ]
+        write_fresh_secrets(folder / SECRETS, campus.stations, takes_pins)
         written.append(folder / SECRETS)
         unfinished.rename(folder / DATA)
     except BaseException:

@@ -6,22 +6,23 @@ from pathlib import Path
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from switch.addresses import Address
 from switch.campus import Campus, ConfigurationError, read_campus
-from switch.secrets_file import Secrets, read_secrets, refuse_marked_beyond_loopback
+from switch.secrets_file import StationKeys, read_secrets, refuse_marked_beyond_loopback
 
 log = structlog.get_logger()
 
 
 class Registry(Struct, frozen=True):
-    """One version of the campus and its stations' keys."""
+    """One version of the campus and its stations' keys. The keys for PINs are in its policy."""
 
     version: int
     """From 1 on, since the switch was started."""
 
     campus: Campus
-    secrets: Secrets
+    secrets: StationKeys
 
 
 class RegistryFiles:
@@ -48,6 +49,7 @@ class RegistryFiles:
     def _read(self, version: int) -> Registry:
         secrets_file = self._campus_file.parent / "secrets.toml"
         campus = read_campus(self._campus_file)
-        secrets = read_secrets(secrets_file, campus.stations)
+        secrets = read_secrets(secrets_file, campus.stations, campus.policy.terminals)
         refuse_marked_beyond_loopback(secrets_file, secrets, self._listen.host)
-        return Registry(version, campus, secrets)
+        policy = replace(campus.policy, pin_keys=secrets.pin_keys)
+        return Registry(version, replace(campus, policy=policy), secrets.stations)

@@ -1,4 +1,7 @@
-"""The secrets file: the pre-shared keys of the stations. Nothing here ever shows a key, not even a wrong one."""
+"""The secrets file: the pre-shared keys of the stations, and the keys for PINs.
+
+Nothing here ever shows a key, not even a wrong one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
+from actors.policy import PinKeys
 from switch.addresses import is_loopback
 from switch.campus import STATION_NAME, ConfigurationError, read_toml
 from wire.noise import KEY_BYTES
@@ -21,20 +27,31 @@ OWNER_ONLY = 0o600
 
 Keys = dict[int, bytes]
 """The keys of one station by key number; two during a rotation."""
-Secrets = dict[str, Keys]
+StationKeys = dict[str, Keys]
 """The keys of every station by its name."""
 
 
-def read_secrets(path: Path, stations: Collection[str] | None = None) -> Secrets:
+class Secrets(Struct, frozen=True):
+    """A secrets file that was found to be right."""
+
+    stations: StationKeys
+    pin_keys: PinKeys = PinKeys()
+
+
+def read_secrets(
+    path: Path, stations: Collection[str] | None = None, terminals: Collection[int] | None = None
+) -> Secrets:
     """The keys in the file at `path`, which only its owner may read.
 
-    With `stations` (those of the campus), each of them must have a key and no other may. Raises ConfigurationError.
+    With `stations` (those of the campus), each of them must have a key and no other may; with `terminals` (likewise),
+    no other may have one for PINs. Raises ConfigurationError.
     """
     _require_owner_only(path)
     document = read_toml(path, secret=True)
     tables = document.get("stations")
-    if set(document) != {"stations"} or not isinstance(tables, dict):
-        raise ConfigurationError(path, ["expected tables such as [stations.north-1], and nothing else"])
+    if not {"stations"} <= set(document) <= {"stations", "pin"} or not isinstance(tables, dict):
+        explanation = "expected tables such as [stations.north-1], [pin] and [pin.terminals], and nothing else"
+        raise ConfigurationError(path, [explanation])
     mistakes: list[str] = []
     found = {name: _read_keys(name, table, mistakes) for name, table in tables.items()}
     if stations is not None:
@@ -42,17 +59,27 @@ def read_secrets(path: Path, stations: Collection[str] | None = None) -> Secrets
         mistakes += [
             f"stations.{name}: this station of the campus has no key" for name in stations if name not in found
         ]
+    pin_keys = _read_pin_keys(document["pin"], terminals, mistakes) if "pin" in document else PinKeys()
     if mistakes:
         raise ConfigurationError(path, mistakes)
-    return found
+    return Secrets(found, pin_keys)
 
 
-def write_fresh_secrets(path: Path, stations: Iterable[str]) -> None:
-    """Make the file at `path`, readable by its owner alone, with a new random key number 1 for each station.
+def write_fresh_secrets(path: Path, stations: Iterable[str], pin_terminals: Iterable[int] = ()) -> None:
+    """Make the file at `path`, readable by its owner alone, with new random keys.
 
-    Raises FileExistsError rather than replace a file, other OSError when it cannot be written.
+    Each station gets key number 1, and each of `pin_terminals` a key for PINs. Raises FileExistsError rather than
+    replace a file, other OSError when it cannot be written.
     """
     tables = [f'[stations.{name}]\n1 = "{secrets.token_hex(KEY_BYTES)}"\n' for name in stations]
+    pin_table = (
+        "# The key under which accounts keep their PINs: with another one, every PIN is wrong.\n"
+        f'[pin]\nhash_key = "{secrets.token_hex(KEY_BYTES)}"\n'
+    )
+    pin_terminals_table = (
+        "# The key under which each terminal that takes PINs seals them; no other terminal and no station has it.\n"
+        "[pin.terminals]\n" + "".join(f'{number} = "{secrets.token_hex(KEY_BYTES)}"\n' for number in pin_terminals)
+    )
     explanation = (
         "# Pre-shared keys: for each station, key number (0 to 255) = key (64 hex characters).\n"
         "# A station may hold two keys while it changes from one to the other.\n"
@@ -61,7 +88,7 @@ def write_fresh_secrets(path: Path, stations: Iterable[str]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write("\n".join([explanation, *tables]))
+            file.write("\n".join([explanation, *tables, pin_table, pin_terminals_table]))
     except OSError:
         path.unlink()
         raise
@@ -77,12 +104,17 @@ def marked_stations(found: Mapping[str, Mapping[int, bytes]]) -> list[str]:
     return sorted(name for name, keys in found.items() if has_marked_key(keys))
 
 
-def refuse_marked_beyond_loopback(path: Path, found: Mapping[str, Mapping[int, bytes]], host: str) -> None:
+def refuse_marked_beyond_loopback(path: Path, found: Secrets, host: str) -> None:
     """Raise ConfigurationError if the switch would listen on `host`, reachable by others, with a public key."""
-    marked = [] if is_loopback(host) else marked_stations(found)
+    if is_loopback(host):
+        return
+    pin_keys = found.pin_keys
+    marked = [f"stations.{name}" for name in marked_stations(found.stations)]
+    marked += ["pin.hash_key"] if pin_keys.hash_key.startswith(MARKER) else []
+    marked += [f"pin.terminals.{number}" for number, key in pin_keys.terminals.items() if key.startswith(MARKER)]
     if marked:
         explanation = f"its key is public (it begins with {MARKER.decode()}), which is refused when listening on {host}"
-        raise ConfigurationError(path, [f"stations.{name}: {explanation}; expected a random key" for name in marked])
+        raise ConfigurationError(path, [f"{place}: {explanation}; expected a random key" for place in marked])
 
 
 def _require_owner_only(path: Path) -> None:
@@ -103,17 +135,53 @@ def _read_keys(name: str, table: Any, mistakes: list[str]) -> Keys:
         # A key typed where its number belongs must not be shown either, so a wrong number is named by its place.
         if not re.fullmatch(r"0|[1-9][0-9]{0,2}", number) or int(number) > KEY_NUMBER_MAX:
             mistakes.append(f"{_key_path(name)}: entry {place}: expected a key number from 0 to {KEY_NUMBER_MAX}")
-        elif not isinstance(text, str):
-            mistakes.append(f"{_key_path(name)}.{number}: expected a key in quotes")
-        elif not re.fullmatch(r"[0-9A-Fa-f]*", text):
-            mistakes.append(f"{_key_path(name)}.{number}: expected hex characters only (0-9, a-f)")
-        elif len(text) != 2 * KEY_BYTES:
-            mistakes.append(f"{_key_path(name)}.{number}: {len(text)} hex characters; expected {2 * KEY_BYTES}")
-        else:
-            keys[int(number)] = bytes.fromhex(text)
+        elif key := _read_key(f"{_key_path(name)}.{number}", text, mistakes):
+            keys[int(number)] = key
     if not table:
         mistakes.append(f"{_key_path(name)}: expected at least one key")
     return keys
+
+
+def _read_pin_keys(table: Any, terminals: Collection[int] | None, mistakes: list[str]) -> PinKeys:
+    if not isinstance(table, dict) or not set(table) <= {"hash_key", "terminals"}:
+        mistakes.append("pin: expected hash_key and a table [pin.terminals], and nothing else")
+        return PinKeys()
+    if "hash_key" not in table:
+        mistakes.append("pin.hash_key: is missing; accounts keep their PINs under it")
+        return PinKeys()
+    hash_key = _read_key("pin.hash_key", table["hash_key"], mistakes)
+    numbered = table.get("terminals", {})
+    if not isinstance(numbered, dict):
+        mistakes.append("pin.terminals: expected a table of terminal = key")
+        return PinKeys()
+    keys: dict[int, bytes] = {}
+    owners = {hash_key: "pin.hash_key"}
+    for place, (number, text) in enumerate(numbered.items(), start=1):
+        # A key typed where a terminal belongs must not be shown either.
+        if not re.fullmatch(r"[1-9][0-9]{0,7}", number):
+            mistakes.append(f"pin.terminals: entry {place}: expected a terminal's number, from 1 to 99999999")
+            continue
+        path = f"pin.terminals.{number}"
+        if terminals is not None and int(number) not in terminals:
+            mistakes.append(f"{path}: the campus has no such terminal")
+        if key := _read_key(path, text, mistakes):
+            if owners.setdefault(key, path) != path:
+                mistakes.append(f"{path}: the same key as {owners[key]}; expected one of its own")
+            keys[int(number)] = key
+    return PinKeys(hash_key, keys)
+
+
+def _read_key(path: str, text: Any, mistakes: list[str]) -> bytes:
+    """The key that is written there; empty if that is none."""
+    if not isinstance(text, str):
+        mistakes.append(f"{path}: expected a key in quotes")
+    elif not re.fullmatch(r"[0-9A-Fa-f]*", text):
+        mistakes.append(f"{path}: expected hex characters only (0-9, a-f)")
+    elif len(text) != 2 * KEY_BYTES:
+        mistakes.append(f"{path}: {len(text)} hex characters; expected {2 * KEY_BYTES}")
+    else:
+        return bytes.fromhex(text)
+    return b""
 
 
 def _key_path(name: str) -> str:

@@ -20,6 +20,7 @@ class Code(IntEnum):
     LOST_CARD = 41
     INSUFFICIENT_FUNDS = 51
     EXPIRED_CARD = 54
+    INCORRECT_PIN = 55
     NOT_PERMITTED_TO_CARDHOLDER = 57
     NOT_PERMITTED_TO_TERMINAL = 58
     OVER_AMOUNT_LIMIT = 61
@@ -27,6 +28,7 @@ class Code(IntEnum):
     SECURITY = 63
     OVER_COUNT_LIMIT = 65
     TOO_LATE = 68
+    PIN_TRIES_EXCEEDED = 75
     TRY_AGAIN = 91
     DUPLICATE = 94
     SYSTEM_MALFUNCTION = 96
@@ -81,11 +83,21 @@ class Reason(StrEnum):
     PERIOD_COUNT_LIMIT = "period-count-limit"
     TOP_UP_LIMIT = "top-up-limit"
     BALANCE_LIMIT = "balance-limit"
+    # 55, 75
+    PIN_REQUIRED = "pin-required"
+    PIN_WRONG = "pin-wrong"
+    PIN_UNREADABLE = "pin-unreadable"
+    PIN_INITIAL = "pin-initial"
+    PIN_NOT_SET = "pin-not-set"
+    PIN_WEAK = "pin-weak"
+    PIN_UNCHANGED = "pin-unchanged"
+    PIN_TRIES_EXCEEDED = "pin-tries-exceeded"
     # 57, 58, 63
     BEYOND_ROLE = "beyond-role"
     SERVICE_NOT_OFFERED = "service-not-offered"
     OUTSIDE_HOURS = "outside-hours"
     OTHER_MERCHANT = "other-merchant"
+    PIN_NOT_OFFERED = "pin-not-offered"
     TERMINAL_NOT_OF_STATION = "terminal-not-of-station"
     # 68, 91, 96
     WAITED_TOO_LONG = "waited-too-long"

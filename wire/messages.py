@@ -31,6 +31,9 @@ Milliseconds = Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)]
 Amount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """Minor units. The full range can be read, so that a zero or negative amount gets its own code."""
 
+SealedPin = Annotated[bytes, Meta(max_length=64)]
+"""See `wire.pin`: 34 bytes; empty: none. Other lengths up to 64 are read, and declined 55."""
+
 NewAccountNumber = Annotated[str, Meta(min_length=1, max_length=19, pattern=r"^[0-9]+\Z")]
 NewCardSerial = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[!-~]+\Z")]
 """Printable ASCII without spaces, as in an accounts file."""
@@ -79,7 +82,7 @@ class Echo(Struct, array_like=True, tag=3, frozen=True):
 
 
 class Purchase(Struct, array_like=True, tag=10, frozen=True, gc=False):
-    """ISO 8583 0200/00: debit the account for goods."""
+    """ISO 8583 0200/00: debit the account for goods. `pin` is looked at above the limit of one purchase only."""
 
     terminal: TerminalNumber
     stan: Stan
@@ -87,6 +90,7 @@ class Purchase(Struct, array_like=True, tag=10, frozen=True, gc=False):
     account: AccountNumber
     card: CardSerial
     amount: Amount
+    pin: SealedPin = b""
 
 
 class TopUp(Struct, array_like=True, tag=11, frozen=True, gc=False):
@@ -145,6 +149,18 @@ class Refund(Struct, array_like=True, tag=15, frozen=True, gc=False):
     original_stan: Stan
     amount: Amount
     """What is given back, at most what is left of what the purchase paid."""
+
+
+class ChangePin(Struct, array_like=True, tag=19, frozen=True, gc=False):
+    """Give the account another PIN. The old one proves that the cardholder asks."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    card: CardSerial
+    old_pin: SealedPin
+    new_pin: SealedPin
 
 
 class ReportLoss(Struct, array_like=True, tag=20, frozen=True, gc=False):
@@ -333,7 +349,9 @@ OfficeRequest = (
 )
 """What the card office asks; a loss can be reported by its holder too."""
 
-AccountRequest = Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | Refund | Advice | OfficeRequest
+AccountRequest = (
+    Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | Refund | Advice | ChangePin | OfficeRequest
+)
 """Requests about one account: the shard answers them."""
 
 Request = SignOn | SignOff | Echo | AccountRequest

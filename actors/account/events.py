@@ -62,6 +62,10 @@ class PricedPurchase(Purchased, array_like=True, tag=51, frozen=True, gc=False):
     adjustment: int
 
 
+class PricedPurchaseWithPin(PricedPurchase, array_like=True, tag=28, frozen=True, gc=False):
+    """Goods whose price was above the limit of one purchase were paid for, with the right PIN."""
+
+
 class PurchaseDeclined(Struct, array_like=True, tag=3, frozen=True, gc=False):
     """A purchase was refused, and stays refused."""
 
@@ -78,6 +82,16 @@ class PurchaseDeclined(Struct, array_like=True, tag=3, frozen=True, gc=False):
     code: Code
     reason: Reason
     balances: tuple[int, ...]
+
+
+class PurchasedWithPin(Purchased, array_like=True, tag=22, frozen=True, gc=False):
+    """Goods above the limit of one purchase were paid for, with the right PIN: wrong tries are forgotten."""
+
+
+class PurchaseDeclinedWithPin(PurchaseDeclined, array_like=True, tag=23, frozen=True, gc=False):
+    """A purchase was refused after its PIN was compared, and stays refused; `wrong_tries` in a row were made now."""
+
+    wrong_tries: int
 
 
 class ToppedUp(Struct, array_like=True, tag=4, frozen=True, gc=False):
@@ -245,6 +259,40 @@ class RefundDeclined(Struct, array_like=True, tag=10, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
+class PinChanged(Struct, array_like=True, tag=26, frozen=True, gc=False):
+    """The cardholder has another PIN, of which the account keeps the hash."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    merchant: int
+    business_day: int
+    period: int
+    keyed_hash: bytes
+    balances: tuple[int, ...]
+
+
+class PinChangeDeclined(Struct, array_like=True, tag=27, frozen=True, gc=False):
+    """Another PIN was refused, and stays refused. `wrong_tries` in a row were made now; None: no PIN was compared."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+    wrong_tries: int | None
+
+
 class OfficeEvent(Struct, array_like=True, frozen=True, gc=False):
     """How every event of the card office begins.
 
@@ -337,6 +385,12 @@ class EntryCorrected(OfficeEvent, array_like=True, tag=41, frozen=True, gc=False
     authorization: int
 
 
+class PinReset(OfficeEvent, array_like=True, tag=25, frozen=True, gc=False):
+    """The account has a first PIN, which does not count before it is changed."""
+
+    keyed_hash: bytes
+
+
 class OfficeDeclined(Struct, array_like=True, tag=42, frozen=True, gc=False):
     """A request to the card office was refused, and stays refused: `asked` is the request itself."""
 
@@ -414,6 +468,7 @@ Office = (
     | AccountClosed
     | ExpirySet
     | EntryCorrected
+    | PinReset
     | OfficeDeclined
 )
 """Events of the card office."""
@@ -421,7 +476,9 @@ Office = (
 Decided = (
     Purchased
     | PurchasedUncounted
+    | PurchasedWithPin
     | PurchaseDeclined
+    | PurchaseDeclinedWithPin
     | ToppedUp
     | TopUpDeclined
     | Reversed
@@ -433,6 +490,9 @@ Decided = (
     | Refunded
     | RefundDeclined
     | PricedPurchase
+    | PricedPurchaseWithPin
+    | PinChanged
+    | PinChangeDeclined
     | PricedPurchaseReversed
     | Office
 )

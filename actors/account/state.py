@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.account.card import CardState, PersonClass
 
@@ -15,6 +16,17 @@ class Loss(Struct, array_like=True, frozen=True, gc=False):
 
     found_state: CardState
     reviewed: bool = False
+
+
+class Pin(Struct, array_like=True, frozen=True, gc=False):
+    """What an account keeps of its PIN."""
+
+    keyed_hash: bytes
+    is_initial: bool
+    """The card office gave it: it counts only when it was changed."""
+
+    wrong_tries: int = 0
+    """In a row."""
 
 
 class Account(Struct, array_like=True, frozen=True, gc=False):
@@ -52,7 +64,14 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     dead_cards: tuple[str, ...] = ()
     """The serials of earlier cards, which are never good again."""
 
+    pin: Pin | None = None
+
 
 def new_account(number: str) -> Account:
     """The account before its first event."""
     return Account(number, 0, 0, "", CardState.CLOSED, 0, PersonClass.VISITOR, (0,), 0, 0)
+
+
+def with_wrong_tries(pin: Pin | None, wrong_tries: int | None) -> Pin | None:
+    """The PIN after a request in which it was compared; with None it was not."""
+    return pin if pin is None or wrong_tries is None else replace(pin, wrong_tries=wrong_tries)

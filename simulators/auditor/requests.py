@@ -11,6 +11,7 @@ from wire.messages import (
     ActivateCard,
     Advice,
     BalanceInquiry,
+    ChangePin,
     CloseAccount,
     CorrectEntry,
     FindCard,
@@ -44,8 +45,9 @@ def identity_of(request: AccountRequest) -> Key:
 
 
 def content_of(request: AccountRequest) -> AccountRequest:
-    """What copies have in common."""
-    return replace(request, wait_ms=0, stan=0)
+    """What copies have in common; a PIN is sealed anew for each."""
+    pins = {field: b"" for field in ("pin", "old_pin", "new_pin") if hasattr(request, field)}
+    return replace(request, wait_ms=0, stan=0, **pins)
 
 
 def service_of(request: AccountRequest) -> str:
@@ -73,6 +75,7 @@ _SERVICE_NAMES: Mapping[type, str] = {
     SetExpiry: "set-expiry",
     CorrectEntry: "correct",
     Advice: "advice",
+    ChangePin: "change-pin",
 }
 
 

@@ -36,6 +36,9 @@ class Rules(Struct, frozen=True):
     class_limits: Mapping[str, Limits] = {}
     """Of the classes of people that have other limits."""
 
+    pin_keys: Mapping[int, bytes] = {}
+    """Under which terminals seal PINs; of those where a PIN can be used."""
+
     period: int | None = None
     """The meal period, if it is known that everything falls into it from here on; None: any."""
 
@@ -104,6 +107,15 @@ class World(Struct, frozen=True):
     dead_cards: frozenset[str] = frozenset()
     """Serials of the account's earlier cards."""
 
+    pin: str = ""
+    """As it was set; empty: none was."""
+
+    is_initial_pin: bool = False
+    """Whether it has to be changed before it counts."""
+
+    wrong_tries: int = 0
+    """In a row."""
+
     @property
     def balance(self) -> int:
         """All that the purses hold."""
@@ -139,9 +151,9 @@ def decide(
     return replace(world, purses=added(world.purses, outcome.change), decided=decided, **changes), outcome
 
 
-def refuse(world: World, request: AccountRequest, code: Code, reason: Reason) -> tuple[World, Outcome]:
-    """The world in which `request` was declined."""
-    return decide(world, request, Outcome(code, reason, NOTHING, shown(code, world.purses)))
+def refuse(world: World, request: AccountRequest, code: Code, reason: Reason, **changes: Any) -> tuple[World, Outcome]:
+    """The world in which `request` was declined; fields change as given."""
+    return decide(world, request, Outcome(code, reason, NOTHING, shown(code, world.purses)), **changes)
 
 
 def shown(code: Code, purses: Purses) -> tuple[int, ...]:

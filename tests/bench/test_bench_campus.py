@@ -17,7 +17,7 @@ def test_campus_is_as_large_as_it_says(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(bench.campus, "ACCOUNTS", 10)
     written = write_campus(tmp_path)
     campus = read_campus(written.campus_file)
-    secrets = read_secrets(tmp_path / "secrets.toml", campus.stations)
+    secrets = read_secrets(tmp_path / "secrets.toml", campus.stations).stations
     assert len(written.concentrators) == CONCENTRATORS
     assert len(written.lone) == LONE_TERMINALS
     assert sum(map(len, campus.stations.values())) == CONCENTRATORS * TERMINALS_PER_CONCENTRATOR + LONE_TERMINALS

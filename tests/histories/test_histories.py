@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -17,11 +18,14 @@ from msgspec.structs import replace
 
 from actors.account.card import CardState as SwitchCardState
 from actors.account.card import PersonClass
+from actors.account.events import PinReset
 from actors.account.kind import ACCOUNT
-from actors.calendar import Calendar, MealPeriod
+from actors.account.pins import keyed_hash
+from actors.calendar import Calendar, MealPeriod, Moment
+from actors.journal import seal_batch
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
-from actors.policy import OPERATOR_COMMANDS, Policy, Price, Service
+from actors.policy import OPERATOR_COMMANDS, PinKeys, Policy, Price, Service
 from actors.policy import Limits as SwitchLimits
 from actors.policy import Terminal as SwitchTerminal
 from actors.recovery import recover
@@ -38,6 +42,7 @@ from wire.messages import (
     ActivateCard,
     Advice,
     BalanceInquiry,
+    ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
@@ -57,6 +62,7 @@ from wire.messages import (
     TopUp,
     UnfreezeCard,
 )
+from wire.pin import PinContext, PinUse, seal_pin
 
 EXAMPLES, STEPS = 100, 250
 """Together 25,000 steps."""
@@ -74,6 +80,20 @@ MERCHANTS = {SHOP_TILL: SHOP, BUFFET_TILL: BUFFET}
 ROLES = {DESK: OPERATOR_COMMANDS, SMALL_DESK: (Service.REPORT_LOSS, Service.REVIEW_LOSS, Service.ACTIVATE_CARD)}
 ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT = "20260001", "20260002", "30000001", "20260003", "20260004"
 FEE = 1_500
+PIN_KEYS = {TILL: bytes([1]) * 32, KIOSK: bytes([3]) * 32}
+"""The other till has none."""
+
+HASH_KEY = bytes(range(32))
+PINS = st.sampled_from(["314159", "271828", "161803"])
+PIN_AMOUNTS = st.sampled_from([500, 1_100, 2_001, 2_050, 2_100, 2_200])
+TYPED = st.sampled_from(["", "", "", "000000", "271828"])
+"""Empty: the right one."""
+
+NEW_PINS = st.sampled_from(
+    ["314159", "271828", "161803", "314159", "271828", "111111", "987654", "010203", "31415", ""]
+)
+SEAL_FAULTS = st.sampled_from([*["none"] * 8, "other account", "altered", "short", "not sealed"])
+ONE_IN_FOUR = st.sampled_from([False, False, False, True])
 PURSES = (5_000, 700, 300)
 LIMITS = {
     "purchase_max": 2_000, "day_max": 5_000, "top_up_max": 10_000, "balance_max": 20_000, "period_max": 4_000,
@@ -102,6 +122,7 @@ POLICY = Policy(
         (PersonClass.STUDENT, BUFFET, 0): Price(0, 450),
         (PersonClass.STAFF, BUFFET, 1): Price(120, 0),
     },
+    pin_keys=PinKeys(HASH_KEY, PIN_KEYS),
 )
 RULES = Rules(
     Limits(**LIMITS),
@@ -116,6 +137,7 @@ RULES = Rules(
     },
     TODAY,
     class_limits={"staff": Limits(**STAFF_LIMITS)},
+    pin_keys=PIN_KEYS,
     period=0,
     replacement_fee=FEE,
     day_starts_us=NOON_US - 12 * HOUR_US,
@@ -178,6 +200,10 @@ class Histories(RuleBasedStateMachine):
         self.period = 0
         self.cards = {account: [card_of(account)] for account in (ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT)}
         """By account: the serials of all cards that it ever had, the current one last."""
+        self.pins: dict[str, str] = {}
+        self.give_first_pin(ACTIVE, "141421")
+        self.ask_for_another_pin(KIOSK, ACTIVE, "141421", "314159")
+        self.give_first_pin(STAFF, "314159")
 
     @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, data=st.data())
     def purchase(self, account: str, terminal: int, amount: int, data: st.DataObject) -> None:
@@ -188,6 +214,22 @@ class Histories(RuleBasedStateMachine):
     @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, channel=st.integers(1, 3))
     def top_up(self, account: str, terminal: int, amount: int, channel: int) -> None:
         self.ask(TopUp(terminal, next(self.stans), 1_000, account, self.cards[account][-1], amount, channel))
+
+    @rule(account=st.sampled_from([ACTIVE, STAFF]), pin=PINS, is_wanted=ONE_IN_FOUR)
+    def first_pin(self, account: str, pin: str, is_wanted: bool) -> None:  # noqa: FBT001 - drawn
+        if is_wanted:
+            self.give_first_pin(account, pin)
+
+    @rule(account=ACCOUNTS, amount=PIN_AMOUNTS, pin=TYPED, fault=SEAL_FAULTS, other_till=ONE_IN_FOUR)
+    def purchase_with_pin(self, account: str, amount: int, pin: str, fault: str, other_till: bool) -> None:  # noqa: FBT001 - drawn
+        terminal = OTHER_TILL if other_till else TILL
+        context = PinContext(PinUse.PURCHASE, terminal, next(self.stans), account, amount)
+        sealed = self.sealed(pin or self.pins.get(account, ""), context, fault)
+        self.ask(Purchase(terminal, context.stan, 1_000, account, self.cards[account][-1], amount, sealed))
+
+    @rule(account=ACCOUNTS, old=TYPED, new=NEW_PINS, faults=st.tuples(SEAL_FAULTS, SEAL_FAULTS), at_till=ONE_IN_FOUR)
+    def change_pin(self, account: str, old: str, new: str, faults: tuple[str, str], at_till: bool) -> None:  # noqa: FBT001 - drawn
+        self.ask_for_another_pin(TILL if at_till else KIOSK, account, old or self.pins.get(account, ""), new, faults)
 
     @rule(account=ACCOUNTS, terminal=TERMINALS)
     def inquiry(self, account: str, terminal: int) -> None:
@@ -316,7 +358,11 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def copy(self, data: st.DataObject) -> None:
-        self.ask(data.draw(st.sampled_from(self.asked)))
+        request = data.draw(st.sampled_from(self.asked))
+        if isinstance(request, Purchase | ChangePin) and data.draw(st.booleans()):  # no PIN is looked at again
+            field = "pin" if isinstance(request, Purchase) else "old_pin"
+            request = replace(request, **{field: data.draw(st.sampled_from([b"", b"?", bytes(34)]))})
+        self.ask(request)
 
     @precondition(lambda self: self.period < PERIODS - 1 and len(self.asked) > 60 * (self.period + 1))
     @rule()
@@ -344,12 +390,49 @@ class Histories(RuleBasedStateMachine):
         """An operator who may do everything does this."""
         self.ask(kind(DESK, next(self.stans), 1_000, account, "wu", *fields))
 
-    def ask(self, request: Any) -> None:
-        """One turn with one request, whose answer the auditor judges."""
-        self.auditor.record_sent(request)
+    def moment(self) -> Moment:
+        """Now."""
         moment = CALENDAR.moment(NOON_US + self.period * 2 * HOUR_US)
         assert moment.period == self.period
-        turn = self.shard.decide([request], moment, POLICY)
+        return moment
+
+    def give_first_pin(self, account: str, pin: str) -> None:
+        """The card office is no terminal: its event stands in the journal, and the shard starts again."""
+        moment, state, stan = self.moment(), self.shard.state(account), next(self.stans)
+        event = PinReset(
+            account, moment.time_us, state.position, DESK, stan, "wu", state.card, moment.business_day,
+            state.purses, keyed_hash(HASH_KEY, account, pin),
+        )  # fmt: skip
+        batch, _ = seal_batch(self.shard.head, [msgspec.msgpack.encode(event)])
+        self.store.commit(batch, [])
+        self.shard = recover(self.store, ACCOUNT)
+        self.auditor.record_first_pin(account, pin)
+        self.pins[account] = pin
+
+    def ask_for_another_pin(
+        self, terminal: int, account: str, old: str, new: str, faults: tuple[str, str] = ("none", "none")
+    ) -> None:
+        """A change of PIN, in which each of the two has such a fault."""
+        context = PinContext(PinUse.OLD, terminal, next(self.stans), account)
+        sealed_old = self.sealed(old, context, faults[0])
+        sealed_new = self.sealed(new, context._replace(use=PinUse.NEW), faults[1])
+        request = ChangePin(terminal, context.stan, 1_000, account, self.cards[account][-1], sealed_old, sealed_new)
+        if self.ask(request).code is Code.APPROVED:
+            self.pins[account] = new
+
+    def sealed(self, pin: str, context: PinContext, fault: str) -> bytes:
+        """The PIN as its terminal seals it, or something that does not open."""
+        if fault == "other account":
+            context = context._replace(account="20260009")
+        sealed = seal_pin(pin, PIN_KEYS.get(context.terminal, bytes(32)), next(self.stans).to_bytes(12, "big"), context)
+        if fault == "altered":
+            return sealed[:-1] + bytes([sealed[-1] ^ 1])
+        return {"short": sealed[:-1], "not sealed": b""}.get(fault, sealed)
+
+    def ask(self, request: Any) -> Any:
+        """One turn with one request, whose answer the auditor judges."""
+        self.auditor.record_sent(request)
+        turn = self.shard.decide([request], self.moment(), POLICY)
         self.shard.commit(turn)
         self.shard.adopt(turn)
         answer = reply_decoder.decode_message(turn.answers[0])
@@ -357,6 +440,7 @@ class Histories(RuleBasedStateMachine):
         if turn.recorded:
             self.note(request, answer.code is Code.APPROVED)
         self.asked.append(request)
+        return answer
 
     def note(self, request: Any, approved: bool) -> None:  # noqa: FBT001 - what the answer was
         """Keep the serial of a new card; the ones before it are dead for ever."""

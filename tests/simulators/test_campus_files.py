@@ -11,6 +11,7 @@ from simulators.campus import read_campus
 from simulators.campus_files import KIOSKS_PER_CANTEEN, write_campus
 from simulators.population import make_population
 from switch.campus import read_campus as read_as_the_switch_does
+from switch.secrets_file import read_secrets
 
 CARDS = 6_000
 
@@ -47,6 +48,15 @@ def test_concentrators_lone_windows_and_kiosks(files):
     assert sum(count == 1 for count in terminals.values()) > 10
     kiosks = [terminal for terminal in campus.terminals.values() if "top-up" in terminal.services]
     assert len(kiosks) == 5 * KIOSKS_PER_CANTEEN
+
+
+def test_every_window_has_a_key_for_pins_of_its_own(files):
+    campus = read_campus(files.campus)
+    assert set(campus.pin_keys) == {t.number for t in campus.terminals.values() if "purchase" in t.services}
+    assert len(set(campus.pin_keys.values())) == len(campus.pin_keys)
+    stations = read_as_the_switch_does(files.campus)
+    found = read_secrets(files.campus.with_name("secrets.toml"), stations.stations, stations.policy.terminals)
+    assert found.pin_keys.terminals == campus.pin_keys
 
 
 def test_keys_are_fresh_and_private(files, tmp_path):

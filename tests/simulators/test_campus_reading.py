@@ -159,6 +159,23 @@ def test_a_bad_key_is_named(campus_path, key):
         read_campus(campus_path)
 
 
+def test_keys_for_pins(campus_path):
+    secrets = campus_path.with_name("secrets.toml")
+    secrets.write_text(f'{SECRETS}[pin]\nhash_key = "{"00" * 32}"\n[pin.terminals]\n1001 = "{"05" * 32}"\n')
+    assert read_campus(campus_path).pin_keys == {1001: b"\x05" * 32}
+    secrets.write_text(f'{SECRETS}[pin.terminals]\n1001 = "{"05" * 32}"\n')
+    assert read_campus(campus_path).pin_keys == {}, "without the switch's own, none can be used"
+    secrets.write_text(SECRETS)
+    assert read_campus(campus_path).pin_keys == {}
+
+
+@pytest.mark.parametrize("line", ['1001 = "05"', f'till = "{"05" * 32}"', f'1001 = "{"0g" * 32}"'])
+def test_a_bad_key_for_pins_is_named(campus_path, line):
+    campus_path.with_name("secrets.toml").write_text(f"{SECRETS}[pin.terminals]\n{line}\n")
+    with pytest.raises(BadInputError, match=r"pin\.terminals"):
+        read_campus(campus_path)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(BadInputError, match="cannot be read"):
         read_campus(tmp_path / "campus.toml")

@@ -9,16 +9,28 @@ from zoneinfo import ZoneInfo
 
 from actors.account.card import CardState, PersonClass
 from actors.account.kind import ACCOUNT
-from actors.account.state import Account
+from actors.account.pins import keyed_hash
+from actors.account.state import Account, Pin
 from actors.calendar import Calendar, MealPeriod, Moment
 from actors.journal import Journal
 from actors.opening import Opening, open_accounts
-from actors.policy import OPERATOR_COMMANDS, Limits, Policy, Service, Terminal
+from actors.policy import OPERATOR_COMMANDS, Limits, PinKeys, Policy, Service, Terminal
 from actors.recovery import recover
 from actors.shard import Shard, Turn
 from actors.store import Store
 from wire.codec import reply_decoder
-from wire.messages import Advice, BalanceInquiry, MiniStatement, Purchase, Refund, ReportLoss, Reversal, TopUp
+from wire.messages import (
+    Advice,
+    BalanceInquiry,
+    ChangePin,
+    MiniStatement,
+    Purchase,
+    Refund,
+    ReportLoss,
+    Reversal,
+    TopUp,
+)
+from wire.pin import PinContext, PinUse, seal_pin
 
 CALENDAR = Calendar(
     ZoneInfo("Asia/Shanghai"),
@@ -41,7 +53,7 @@ TILL = Terminal(
 OTHER_TILL = Terminal(1002, 2, TILL.services, None)
 BREAKFAST_TILL = Terminal(1003, 2, TILL.services, frozenset({BREAKFAST}))
 TOP_UP_MACHINE = Terminal(2001, 3, frozenset({Service.TOP_UP, Service.REVERSAL} | INQUIRIES), None)
-KIOSK = Terminal(3001, 0, frozenset({Service.REPORT_LOSS} | INQUIRIES), None)
+KIOSK = Terminal(3001, 0, frozenset({Service.REPORT_LOSS, Service.CHANGE_PIN} | INQUIRIES), None)
 DESK = Terminal(4001, 9, frozenset(OPERATOR_COMMANDS), None, "manager")
 SMALL_DESK = Terminal(4002, 9, frozenset({Service.REVIEW_LOSS, Service.REPORT_LOSS}), None, "reviewer")
 TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK)
@@ -49,8 +61,16 @@ REPLACEMENT_FEE = 1_500
 
 LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
 NO_LIMITS = Limits(0, 0, 0, 0)
+HASH_KEY = bytes(range(32))
+PIN_KEYS = PinKeys(HASH_KEY, {TILL.number: bytes([1]) * 32, KIOSK.number: bytes([3]) * 32})
+"""The other tills take no PINs."""
+
 POLICY = Policy(
-    LIMITS, {terminal.number: terminal for terminal in TERMINALS}, CALENDAR, replacement_fee=REPLACEMENT_FEE
+    LIMITS,
+    {terminal.number: terminal for terminal in TERMINALS},
+    CALENDAR,
+    replacement_fee=REPLACEMENT_FEE,
+    pin_keys=PIN_KEYS,
 )
 
 ALICE, BOB = "20260001", "20260002"
@@ -80,6 +100,32 @@ def account(**changes: Any) -> Account:
 def purchase(stan: int, amount: int = 1_000, number: str = ALICE, terminal: int = TILL.number, **more: Any) -> Purchase:
     """Goods, paid with the account's own card."""
     return Purchase(terminal, stan, more.get("wait_ms", 3_000), number, more.get("card", card_of(number)), amount)
+
+
+def pin_of(pin: str = "314159", number: str = ALICE, *, is_initial: bool = False, wrong_tries: int = 0) -> Pin:
+    """What an account keeps of it."""
+    return Pin(keyed_hash(HASH_KEY, number, pin), is_initial, wrong_tries)
+
+
+def sealed_pin(pin: str, context: PinContext) -> bytes:
+    """As its terminal seals it, which may be one that the switch has no key for."""
+    key = PIN_KEYS.terminals.get(context.terminal, bytes(32))
+    return seal_pin(pin, key, context.stan.to_bytes(12, "big"), context)
+
+
+def purchase_with_pin(
+    stan: int, amount: int = LIMITS.purchase_max + 1, pin: str = "314159", terminal: int = TILL.number
+) -> Purchase:
+    """Goods above the limit of one purchase."""
+    context = PinContext(PinUse.PURCHASE, terminal, stan, ALICE, amount)
+    return Purchase(terminal, stan, 3_000, ALICE, card_of(ALICE), amount, sealed_pin(pin, context))
+
+
+def change_pin(stan: int, old: str = "314159", new: str = "271828", terminal: int = KIOSK.number) -> ChangePin:
+    """Another PIN, with the account's own card."""
+    context = PinContext(PinUse.OLD, terminal, stan, ALICE)
+    sealed_old, sealed_new = sealed_pin(old, context), sealed_pin(new, context._replace(use=PinUse.NEW))
+    return ChangePin(terminal, stan, 3_000, ALICE, card_of(ALICE), sealed_old, sealed_new)
 
 
 def top_up(

@@ -228,7 +228,12 @@ def test_what_a_kind_of_terminal_may_ask_for():
         "charger",
     }
     assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.TOP_UP in services} == {"top-up"}
-    assert SERVICES_BY_KIND["kiosk"] == {Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS}
+    assert SERVICES_BY_KIND["kiosk"] == {
+        Service.BALANCE_INQUIRY,
+        Service.MINI_STATEMENT,
+        Service.REPORT_LOSS,
+        Service.CHANGE_PIN,
+    }
     assert SERVICES_BY_KIND["gate"] == {Service.BALANCE_INQUIRY}
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from campus_folder import KEYS, NORTH, NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
 from controlled_store import ControlledStore
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from station_client import StationClient
 from switch_in_process import ALICE, BALANCE, GatewayInProcess, gateway_in_process, inquiry, purchase, reversal
 
@@ -455,10 +455,10 @@ async def test_a_full_store_is_told_and_the_session_goes_on(switch, store):
 
 async def test_a_malformed_message_among_good_ones_costs_only_itself(switch):
     messages = [
-        msgspec.to_builtins(purchase(1)),
+        [10, *astuple(purchase(1))],
         [10, TILL, 2, "soon"],
         ["nonsense"],
-        msgspec.to_builtins(purchase(3)),
+        [10, *astuple(purchase(3))],
     ]
     async with StationClient(switch.address) as client:
         client.send_plaintext(msgspec.msgpack.encode(messages))

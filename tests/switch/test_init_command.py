@@ -26,7 +26,10 @@ def test_what_init_writes_can_be_used(tmp_path):
     assert done.exit_code == 0, done.output
     assert names(folder) == NAMES
     campus = read_campus(folder / "campus.toml")
-    assert marked_stations(read_secrets(folder / "secrets.toml", campus.stations)) == []
+    secrets = read_secrets(folder / "secrets.toml", campus.stations, campus.policy.terminals)
+    assert marked_stations(secrets.stations) == []
+    assert set(secrets.pin_keys.terminals) == {*range(1001, 1025), *range(2001, 2017), *range(3001, 3005), 9101}
+    assert len(secrets.pin_keys.hash_key) == 32
     assert stat.S_IMODE((folder / "secrets.toml").stat().st_mode) == 0o600
     rows = read_accounts(folder / "accounts.csv")
     assert len(rows) == 20
@@ -71,8 +74,11 @@ def test_each_campus_has_keys_of_its_own(tmp_path):
     for name in ("a", "b"):
         assert CliRunner().invoke(init, [str(tmp_path / name)]).exit_code == 0
         found.append(read_secrets(tmp_path / name / "secrets.toml"))
-    assert found[0].keys() == found[1].keys()
-    assert all(found[0][station] != found[1][station] for station in found[0])
+    keys = [set(secrets.pin_keys.terminals.values()) | {secrets.pin_keys.hash_key} for secrets in found]
+    assert keys[0].isdisjoint(keys[1])
+    stations = [secrets.stations for secrets in found]
+    assert stations[0].keys() == stations[1].keys()
+    assert all(stations[0][station] != stations[1][station] for station in stations[0])
 
 
 @pytest.mark.parametrize("name", NAMES)

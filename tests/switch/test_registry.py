@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 from campus_folder import KEYS, NORTH, write_campus, write_secrets
 from structlog.testing import capture_logs
 
+from actors.policy import PinKeys
 from switch.addresses import Address
 from switch.campus import ConfigurationError
 from switch.registry import RegistryFiles
@@ -52,6 +54,22 @@ def test_a_mistake_changes_nothing_and_is_logged(campus, mistake):
     assert line["mistakes"]
     campus.write_text(right)
     assert files.read_again().version == 2
+
+
+def test_keys_for_pins_come_into_the_policy_and_go_wherever_it_goes(campus):
+    files = RegistryFiles(campus, LOOPBACK)
+    assert files.newest.campus.policy.pin_keys == PinKeys()
+    secrets = campus.parent / "secrets.toml"
+    keys = PinKeys(bytes([7]) * 32, {1001: bytes([8]) * 32})
+    table = f'[pin]\nhash_key = "{"07" * 32}"\n[pin.terminals]\n1001 = "{"08" * 32}"\n'
+    secrets.write_text(secrets.read_text() + table)
+    newest = files.read_again()
+    assert newest.campus.policy.pin_keys == keys
+    assert pickle.loads(pickle.dumps(newest)) == newest, "a cluster's processes get it so"
+    secrets.write_text(secrets.read_text().replace("1001 =", "7777 ="))
+    with capture_logs() as logged:
+        assert files.read_again() is newest
+    assert logged[0]["mistakes"] == ("pin.terminals.7777: the campus has no such terminal",)
 
 
 def test_a_public_key_beyond_loopback(campus):

@@ -3,8 +3,10 @@ import stat
 
 import pytest
 
+from actors.policy import PinKeys
 from switch.campus import ConfigurationError
 from switch.secrets_file import (
+    Secrets,
     has_marked_key,
     marked_stations,
     read_secrets,
@@ -33,9 +35,14 @@ def mistakes(path, text, stations=None):
 
 def test_fresh_secrets_are_read_back_differ_and_belong_to_their_owner_alone(tmp_path):
     path = tmp_path / "secrets.toml"
-    write_fresh_secrets(path, ["north-1", "south-1"])
+    write_fresh_secrets(path, ["north-1", "south-1"], [1001, 9101])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    found = read_secrets(path, {"north-1", "south-1"})
+    secrets = read_secrets(path, {"north-1", "south-1"}, {1001, 1002, 9101})
+    pin_keys = [secrets.pin_keys.hash_key, *secrets.pin_keys.terminals.values()]
+    assert list(secrets.pin_keys.terminals) == [1001, 9101]
+    assert {len(key) for key in pin_keys} == {32}
+    assert len(set(pin_keys)) == 3
+    found = secrets.stations
     assert {name: list(keys) for name, keys in found.items()} == {"north-1": [1], "south-1": [1]}
     assert len({key for keys in found.values() for key in keys.values()}) == 2
     assert {len(key) for keys in found.values() for key in keys.values()} == {32}
@@ -51,7 +58,7 @@ def test_fresh_secrets_replace_nothing(secrets_file):
 
 def test_a_station_may_hold_two_keys(secrets_file):
     secrets_file.write_text(f'[stations.north-1]\n0 = "{RANDOM.hex()}"\n255 = "{MARKED.hex().upper()}"\n')
-    assert read_secrets(secrets_file) == {"north-1": {0: RANDOM, 255: MARKED}}
+    assert read_secrets(secrets_file) == Secrets({"north-1": {0: RANDOM, 255: MARKED}})
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o700])
@@ -63,7 +70,7 @@ def test_a_mode_wider_than_0600_is_refused(secrets_file, mode):
 def test_a_narrower_mode_is_fine(secrets_file):
     secrets_file.write_text(f'[stations.north-1]\n1 = "{RANDOM.hex()}"\n')
     secrets_file.chmod(0o400)
-    assert read_secrets(secrets_file) == {"north-1": {1: RANDOM}}
+    assert read_secrets(secrets_file) == Secrets({"north-1": {1: RANDOM}})
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -73,6 +80,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 KEY = "c0ffee" + "ab" * 29
 assert len(KEY) == 64
+STATION = f'[stations.north-1]\n1 = "{RANDOM.hex()}"\n'
+PIN = f'{STATION}[pin]\nhash_key = "{"07" * 32}"\n'
 
 
 @pytest.mark.parametrize(
@@ -95,6 +104,21 @@ assert len(KEY) == 64
         (f'[stations.north-1]\n{KEY} = "1"', "stations.north-1: entry 1: expected a key number"),
         (f"[stations.north-1]\n1 = {KEY}", "is not TOML: broken at line 2"),
         (f"[stations.{KEY}]\n[stations.{KEY}]", "is not TOML: broken at line 2"),
+        (f'pin = "{KEY}"\n{STATION}', "pin: expected hash_key and a table [pin.terminals]"),
+        (f'{STATION}[pin]\nhash_key = "{KEY}"\n{KEY} = 1', "pin: expected hash_key and a table"),
+        (f'{STATION}[pin.terminals]\n1001 = "{KEY}"', "pin.hash_key: is missing"),
+        (f"{STATION}[pin]\nhash_key = 1", "pin.hash_key: expected a key in quotes"),
+        (f'{STATION}[pin]\nhash_key = "{KEY[:-2]}"', "pin.hash_key: 62 hex characters; expected 64"),
+        (f'{STATION}[pin]\nhash_key = "{KEY[:-1]}g"', "pin.hash_key: expected hex characters only"),
+        (f'{PIN}terminals = "{KEY}"', "pin.terminals: expected a table of terminal = key"),
+        (f'{PIN}[pin.terminals]\n0 = "{KEY}"', "pin.terminals: entry 1: expected a terminal's number"),
+        (f'{PIN}[pin.terminals]\n01 = "{KEY}"', "pin.terminals: entry 1: expected a terminal's number"),
+        (f'{PIN}[pin.terminals]\n100000000 = "{KEY}"', "pin.terminals: entry 1: expected a terminal's number"),
+        (f'{PIN}[pin.terminals]\n{KEY} = "1"', "pin.terminals: entry 1: expected a terminal's number"),
+        (f"{PIN}[pin.terminals]\n1001 = 7", "pin.terminals.1001: expected a key in quotes"),
+        (f'{PIN}[pin.terminals]\n1001 = "{KEY}00"', "pin.terminals.1001: 66 hex characters; expected 64"),
+        (f'{PIN}[pin.terminals]\n1 = "{KEY}"\n2 = "{KEY}"', "pin.terminals.2: the same key as pin.terminals.1"),
+        (f'{PIN}[pin.terminals]\n7 = "{"07" * 32}"', "pin.terminals.7: the same key as pin.hash_key"),
     ],
 )
 def test_a_mistake_is_named_and_no_key_is_shown(secrets_file, text, expected):
@@ -113,6 +137,22 @@ def test_every_difference_from_the_campus_is_named(secrets_file):
     ]
 
 
+def test_keys_for_pins_are_optional(secrets_file):
+    secrets_file.write_text(STATION)
+    assert read_secrets(secrets_file, {"north-1"}, {1001}).pin_keys == PinKeys()
+    secrets_file.write_text(PIN)
+    assert read_secrets(secrets_file, {"north-1"}, {1001}).pin_keys == PinKeys(bytes([7]) * 32)
+
+
+def test_a_key_for_pins_of_a_terminal_that_the_campus_does_not_have(secrets_file):
+    text = f'{PIN}[pin.terminals]\n1001 = "{KEY}"\n1003 = "{"ab" * 32}"\n'
+    secrets_file.write_text(text)
+    assert list(read_secrets(secrets_file).pin_keys.terminals) == [1001, 1003]
+    with pytest.raises(ConfigurationError) as raised:
+        read_secrets(secrets_file, {"north-1"}, {1001, 1002})
+    assert raised.value.mistakes == ("pin.terminals.1003: the campus has no such terminal",)
+
+
 def test_marked_keys_are_found():
     assert has_marked_key({1: RANDOM, 2: MARKED})
     assert not has_marked_key({1: RANDOM, 2: b"insecure" + bytes(24)})
@@ -121,17 +161,19 @@ def test_marked_keys_are_found():
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_marked_keys_may_be_used_on_loopback(secrets_file, host):
-    refuse_marked_beyond_loopback(secrets_file, {"north-1": {1: MARKED}}, host)
+    pin_keys = PinKeys(MARKED, {1001: MARKED})
+    refuse_marked_beyond_loopback(secrets_file, Secrets({"north-1": {1: MARKED}}, pin_keys), host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "campus.example"])
 def test_marked_keys_are_refused_beyond_loopback(secrets_file, host):
-    refuse_marked_beyond_loopback(secrets_file, {"north-1": {1: RANDOM}}, host)
+    refuse_marked_beyond_loopback(secrets_file, Secrets({"north-1": {1: RANDOM}}, PinKeys(RANDOM)), host)
+    found = Secrets({"north-1": {1: RANDOM, 2: MARKED}, "x": {1: RANDOM}}, PinKeys(MARKED, {7: RANDOM, 8: MARKED}))
     with pytest.raises(ConfigurationError) as raised:
-        refuse_marked_beyond_loopback(secrets_file, {"north-1": {1: RANDOM, 2: MARKED}, "x": {1: RANDOM}}, host)
-    [mistake] = raised.value.mistakes
-    assert mistake.startswith("stations.north-1: ")
-    assert MARKED.hex() not in mistake
+        refuse_marked_beyond_loopback(secrets_file, found, host)
+    places = [mistake.partition(": ")[0] for mistake in raised.value.mistakes]
+    assert places == ["stations.north-1", "pin.hash_key", "pin.terminals.8"]
+    assert MARKED.hex() not in str(raised.value)
 
 
 def test_fresh_secrets_are_never_wider_whatever_the_umask(tmp_path):

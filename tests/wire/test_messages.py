@@ -17,6 +17,7 @@ from wire.messages import (
     Advice,
     Answer,
     BalanceInquiry,
+    ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
@@ -70,19 +71,21 @@ clerks = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", min_size=1, max_size=
 days = st.integers(20000101, 99991231)
 command = (*head, clerks)
 PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor")
+sealed = st.binary(max_size=64)
 entries = st.builds(StatementEntry, counters, st.text(), codes, signed, purses, counters, counters)
 
 REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     SignOn: st.builds(SignOn, signed, st.text(max_size=64)),
     SignOff: st.builds(SignOff),
     Echo: st.builds(Echo, counters),
-    Purchase: st.builds(Purchase, *head, cards, signed),
+    Purchase: st.builds(Purchase, *head, cards, signed, sealed),
     TopUp: st.builds(TopUp, *head, cards, signed, st.integers(1, 3)),
     BalanceInquiry: st.builds(BalanceInquiry, *head, cards),
     MiniStatement: st.builds(MiniStatement, *head, cards, st.integers(5, 20)),
     Reversal: st.builds(Reversal, *head, terminals, stans, signed),
     Refund: st.builds(Refund, *head, terminals, stans, signed),
     Advice: st.builds(Advice, *head, cards, signed, stans, counters),
+    ChangePin: st.builds(ChangePin, *head, cards, sealed, sealed),
     ReportLoss: st.builds(ReportLoss, *head, st.just("") | clerks),
     OpenAccount: st.builds(OpenAccount, *head[:-1], digits, clerks, serials, days, st.sampled_from(PERSON_CLASSES)),
     IssueCard: st.builds(IssueCard, *command, serials, days),

@@ -20,6 +20,7 @@ from wire.codes import TECHNICAL_CODES, Code, Reason
 from wire.connection import Connection
 from wire.errors import Breach, PeerProtocolError
 from wire.messages import Echo, Rejected, Reply, Request, StatementEntry
+from wire.pin import PinContext, PinUse, open_pin, seal_pin
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 NOT_FIELDS: Final = frozenset({"vector", "name", "message", "plaintext"})
@@ -35,6 +36,14 @@ def leaves(union: UnionType) -> Iterator[Any]:
 
 
 MESSAGES: Final = {message.__name__: message for message in (*leaves(Request), *leaves(Reply))}
+
+
+BYTES_FIELDS: Final = {
+    field.name
+    for message in MESSAGES.values()
+    for field in msgspec.inspect.type_info(message).fields
+    if isinstance(field.type, msgspec.inspect.BytesType)
+}
 
 
 def read_vectors() -> dict[str, list[Vector]]:
@@ -72,7 +81,11 @@ def vectors(kind: str) -> Any:
 
 def message_of(vector: Vector) -> Any:
     kind = MESSAGES[vector["message"]]
-    fields = [json.loads(value) for name, value in vector.items() if name not in NOT_FIELDS]
+    fields = [
+        bytes.fromhex(json.loads(value)) if name in BYTES_FIELDS else json.loads(value)
+        for name, value in vector.items()
+        if name not in NOT_FIELDS
+    ]
     return msgspec.convert([kind.__struct_config__.tag, *fields], kind)
 
 
@@ -232,6 +245,26 @@ def test_breaches(vector: Vector) -> None:
     assert raised.value.breach == vector["breach"]
 
 
+@vectors("sealed-pin")
+def test_sealed_pins(vector: Vector) -> None:
+    key, nonce, sealed = (bytes.fromhex(vector[name]) for name in ("key", "nonce", "sealed"))
+    assert key.startswith(b"INSECURE")
+    terminal, stan, amount = (int(vector[name]) for name in ("terminal", "stan", "amount"))
+    context = PinContext(PinUse(vector["name"]), terminal, stan, vector["account"], amount)
+    assert seal_pin(vector["pin"], key, nonce, context) == sealed
+    assert open_pin(sealed, key, context) == vector["pin"]
+    # And as the page spells it, with nothing from the code.
+    associated = " ".join(["PIN", *(vector[name] for name in ("name", "terminal", "stan", "amount", "account"))])
+    assert associated.encode("ascii").hex() == vector["associated"]
+    assert nonce + AESGCM(key).encrypt(nonce, vector["pin"].encode("ascii"), associated.encode("ascii")) == sealed
+
+
+def test_every_use_of_a_pin_has_a_vector_and_stands_in_a_message() -> None:
+    assert {vector["name"] for vector in VECTORS["sealed-pin"]} == set(PinUse)
+    sealed = {vector[name] for vector in VECTORS["message"] for name in ("pin", "old_pin", "new_pin") if name in vector}
+    assert {json.dumps(vector["sealed"]) for vector in VECTORS["sealed-pin"]} == sealed - {'""'}
+
+
 def test_every_breach_has_a_vector_and_a_row() -> None:
     assert {vector["breach"] for vector in VECTORS["breach"]} == {*Breach, "none"}
     (table,) = read_tables("breach")
@@ -242,7 +275,7 @@ def test_every_message_has_its_fields_in_order_and_no_other_has() -> None:
     sections = re.findall(r"^#### (\w+)(?:, tag (\d+))?\n(.*?)(?=^#)", PAGE, re.MULTILINE | re.DOTALL)
     documented = {}
     for name, tag, text in sections:
-        rows = re.findall(r"^\| (\w+) \| (?:integer|text|list) \|", text, re.MULTILINE)
+        rows = re.findall(r"^\| (\w+) \| (?:integer|text|list|bytes) \|", text, re.MULTILINE)
         documented[name] = (int(tag) if tag else None, tuple(rows))
     actual = {
         message.__name__: (message.__struct_config__.tag, message.__struct_fields__)

@@ -15,7 +15,6 @@ AMOUNT_MAX: Final = 100_000_000
 """The largest amount of one request, in minor units: a million yuan."""
 
 AMOUNT_OUT_OF_RANGE: Final = Refusal(Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)
-_PURCHASE_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT)
 _DAY_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT)
 _PERIOD_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT)
 _DAY_COUNT_LIMIT: Final = Refusal(Code.OVER_COUNT_LIMIT, Reason.DAY_COUNT_LIMIT)
@@ -36,9 +35,10 @@ def limits_of(account: Account, policy: Policy) -> Limits:
 
 
 def spending_check(account: Account, amount: int, moment: Moment, limits: Limits) -> Refusal | None:
-    """One purchase, and all of the business day and of its meal period, within the limits: amounts, then counts."""
-    if limits.purchase_max and amount > limits.purchase_max:
-        return _PURCHASE_LIMIT
+    """All purchases of the business day and of its meal period within the limits: amounts, then counts.
+
+    What one purchase may be is not asked here, because a PIN may make more possible: see `checks.pin`.
+    """
     same_day = account.spending_day == moment.business_day
     same_period = same_day and account.spending_period == moment.period
     if limits.day_max and (account.spent if same_day else 0) + amount > limits.day_max:

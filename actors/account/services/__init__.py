@@ -7,6 +7,7 @@ from typing import Final
 from actors.account.service import ServiceRow
 from actors.account.services.activate_card import ACTIVATE_CARD
 from actors.account.services.advice import ADVICE
+from actors.account.services.change_pin import CHANGE_PIN
 from actors.account.services.close_account import CLOSE_ACCOUNT
 from actors.account.services.correct_entry import CORRECT_ENTRY
 from actors.account.services.find_card import FIND_CARD
@@ -36,4 +37,4 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     SET_EXPIRY,
     CORRECT_ENTRY,
 )
-SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL, REFUND, ADVICE, *CARD_OFFICE)
+SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL, REFUND, ADVICE, CHANGE_PIN, *CARD_OFFICE)

@@ -9,14 +9,24 @@ from msgspec.structs import replace
 from actors.account.card import CardState
 from actors.account.checks.amounts import AMOUNT_MAX, AMOUNT_OUT_OF_RANGE, funds_check, limits_of, spending_check
 from actors.account.checks.card import card_check
+from actors.account.checks.pin import purchase_pin_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
-from actors.account.events import Event, PricedPurchase, Purchased, PurchaseDeclined, PurchasedUncounted
+from actors.account.events import (
+    Event,
+    PricedPurchase,
+    PricedPurchaseWithPin,
+    Purchased,
+    PurchaseDeclined,
+    PurchaseDeclinedWithPin,
+    PurchasedUncounted,
+    PurchasedWithPin,
+)
 from actors.account.postings import MERCHANTS, Booking, purse_postings
 from actors.account.pricing import at_price
 from actors.account.purses import Amounts, draw, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
-from actors.account.state import Account
+from actors.account.state import Account, with_wrong_tries
 from actors.calendar import Moment
 from actors.policy import Limits, Policy, Service, Terminal
 from wire.codes import APPROVED, NO_REASON
@@ -27,14 +37,15 @@ _PURCHASE: Final = Service.PURCHASE
 _ACTIVE: Final = CardState.ACTIVE
 
 
-def _refusal(
-    account: Account, request: Purchase, price: int, terminal: Terminal, moment: Moment, limits: Limits
-) -> Refusal | None:
-    """Why not, or None: then the purchase must succeed. `price` is what the amount that is asked comes to.
+# A purchase is checked in three steps, and must succeed if none refuses: terminal, amount and card; the PIN, if its
+# price is above the limit; sums and funds. A check is called only where it will refuse, or may: this runs for every
+# tap, and in Python a call costs twice what the comparisons in it do.
 
-    A check is called only where it will refuse, or may: this runs for every tap, and in Python a call costs twice what
-    the comparisons in it do.
-    """
+
+def _refusal_before_pin(
+    account: Account, request: Purchase, price: int, terminal: Terminal, moment: Moment
+) -> Refusal | None:
+    """`price` is what the amount that is asked comes to."""
     day = moment.business_day
     if _PURCHASE not in terminal.services:
         return SERVICE_NOT_OFFERED
@@ -44,6 +55,10 @@ def _refusal(
         return AMOUNT_OUT_OF_RANGE
     if request.card != account.card or account.card_state is not _ACTIVE or day > account.expires:
         return card_check(account, request.card, day)
+    return None
+
+
+def _refusal_after_pin(account: Account, price: int, moment: Moment, limits: Limits) -> Refusal | None:
     return spending_check(account, price, moment, limits) or funds_check(account, price, limits.balance_min)
 
 
@@ -56,14 +71,19 @@ def _decide(
     if policy.prices:
         rule = policy.prices.get((account.person_class, terminal.merchant, moment.period))
         price = price if rule is None else rule.of(price)
-    refusal = _refusal(account, request, price, terminal, moment, limits)
+    purses, wrong_tries = account.purses, None
+    refusal = _refusal_before_pin(account, request, price, terminal, moment)
+    if refusal is None and limits.purchase_max and price > limits.purchase_max:
+        refusal, wrong_tries, _ = purchase_pin_check(account, request, policy.pin_keys)
+    if refusal is None:
+        refusal = _refusal_after_pin(account, price, moment, limits)
     if refusal is not None:
-        return PurchaseDeclined(
+        declined = (
             account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
             request.amount, terminal.merchant, moment.business_day, moment.period, refusal.code, refusal.reason,
-            account.purses,
+            purses,
         )  # fmt: skip
-    purses = account.purses
+        return PurchaseDeclined(*declined) if wrong_tries is None else PurchaseDeclinedWithPin(*declined, wrong_tries)
     if len(purses) == 1:  # nearly every account: no call for every tap
         paid: Amounts = (price,)
         balances: Amounts = (purses[0] - price,)
@@ -71,11 +91,13 @@ def _decide(
         paid = draw(purses, price, policy.spending_order, limits.balance_min)
         balances = left(purses, paid)
     if rule is None:
-        return Purchased(
+        purchased = Purchased if wrong_tries is None else PurchasedWithPin
+        return purchased(
             account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
             price, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
         )  # fmt: skip
-    return PricedPurchase(
+    priced = PricedPurchase if wrong_tries is None else PricedPurchaseWithPin
+    return priced(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
         request.amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
         price - request.amount,
@@ -95,6 +117,18 @@ def _apply(account: Account, event: Purchased, position: int) -> Account:
         account, position=position, purses=event.balances, spending_day=day, spent=spent, purchases=purchases,
         spending_period=period, period_spent=period_spent, period_purchases=period_purchases,
     )  # fmt: skip
+
+
+def _apply_with_pin(account: Account, event: PurchasedWithPin, position: int) -> Account:
+    return replace(_apply(account, event, position), pin=with_wrong_tries(account.pin, 0))
+
+
+def _apply_priced_with_pin(account: Account, event: PricedPurchaseWithPin, position: int) -> Account:
+    return replace(_apply(account, at_price(event), position), pin=with_wrong_tries(account.pin, 0))
+
+
+def _apply_declined_with_pin(account: Account, event: PurchaseDeclinedWithPin, position: int) -> Account:
+    return replace(account, position=position, pin=with_wrong_tries(account.pin, event.wrong_tries))
 
 
 def _apply_uncounted(account: Account, event: PurchasedUncounted, position: int) -> Account:
@@ -131,8 +165,11 @@ PURCHASE: Final = ServiceRow(
     decide=_decide,
     events={
         Purchased: _PURCHASED,
+        PurchasedWithPin: _PURCHASED._replace(apply=_apply_with_pin),
         PricedPurchase: _PRICED,
+        PricedPurchaseWithPin: _PRICED._replace(apply=_apply_priced_with_pin),
         PurchasedUncounted: _PURCHASED._replace(apply=_apply_uncounted),
         PurchaseDeclined: DECLINED,
+        PurchaseDeclinedWithPin: DECLINED._replace(apply=_apply_declined_with_pin),
     },
 )

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from simulators.auditor.model.advice import advice_outcomes
 from simulators.auditor.model.card_office import office_outcomes
+from simulators.auditor.model.change_pin import change_pin_outcomes
 from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
 from simulators.auditor.model.refund import refund_outcomes
@@ -19,6 +20,7 @@ from wire.messages import (
     AccountRequest,
     Advice,
     BalanceInquiry,
+    ChangePin,
     MiniStatement,
     OfficeRequest,
     OpenAccount,
@@ -38,6 +40,7 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
     Reversal: reversal_outcomes,
     Advice: advice_outcomes,
     Refund: refund_outcomes,
+    ChangePin: change_pin_outcomes,
     BalanceInquiry: inquiry_outcomes,
     MiniStatement: inquiry_outcomes,
     **dict.fromkeys(get_args(OfficeRequest), office_outcomes),

@@ -18,23 +18,25 @@ from simulators.auditor.model.checks import (
     terminal_problem,
 )
 from simulators.auditor.model.limits import limits_of, spendable, spending_problems
+from simulators.auditor.model.pin import PIN_NOT_OFFERED, TRIES, entry_problem
 from simulators.auditor.world import Outcome, Rules, World, added, decide, negative, refuse
 from simulators.campus import PriceRule
 from wire.codes import Code, Reason
 from wire.messages import Purchase
+from wire.pin import PinContext, PinUse
 
 
 def purchase_outcomes(world: World, request: Purchase, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """In the order of checks; the last one is where the checks certainly end."""
     for price in _prices(world, request, rules):
-        for problem in _problems(world, request, price, rules):
+        for problem, tries in _problems(world, request, price, rules):
             if problem is not None:
-                yield refuse(world, request, *problem)
+                yield refuse(world, request, *problem, wrong_tries=tries)
                 continue
             paid = paid_by(spendable(world, rules), price, rules.spending_order)
             change = negative(paid)
             outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-            yield decide(world, request, outcome, rules.period, spent=world.spent + price)
+            yield decide(world, request, outcome, rules.period, spent=world.spent + price, wrong_tries=tries)
 
 
 def _prices(world: World, request: Purchase, rules: Rules) -> Iterator[int]:
@@ -63,21 +65,36 @@ def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Pur
     return parts[0], parts[1], parts[2]
 
 
-def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iterator[Verdict | None]:
-    """What may be wrong with it; None where nothing is."""
+def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iterator[tuple[Verdict | None, int]]:
+    """What may be wrong with it, None where nothing is; and the wrong tries of its PIN after it."""
+    tries = world.wrong_tries
     if (refused := terminal_problem(request, rules)) is not None:
-        yield refused
+        yield refused, tries
         return
     if rules.terminals[request.terminal].keeps_hours:
-        yield OUTSIDE_HOURS
+        yield OUTSIDE_HOURS, tries
     unusable = amount_problem(request.amount) or _price_problem(price) or card_problem(world, request, rules)
     if unusable is not None:
-        yield unusable
+        yield unusable, tries
         return
     limits = limits_of(world, rules)
     if limits.purchase_max and price > limits.purchase_max:
-        yield Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT
-        return
+        refused, tries = _pin_problem(world, request, rules)
+        if refused is not None:
+            yield refused, tries
+            return
     missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > sum(spendable(world, rules)) else None
     for over in spending_problems(world, price, rules):
-        yield over or missing
+        yield over or missing, tries
+
+
+def _pin_problem(world: World, request: Purchase, rules: Rules) -> tuple[Verdict | None, int]:
+    """Above the limit of one purchase a PIN is needed, where it can be used."""
+    if request.pin and request.terminal not in rules.pin_keys:
+        return PIN_NOT_OFFERED, world.wrong_tries
+    if not world.pin or request.terminal not in rules.pin_keys:
+        return (Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT), world.wrong_tries
+    if world.is_initial_pin and world.wrong_tries < TRIES:
+        return (Code.INCORRECT_PIN, Reason.PIN_INITIAL), world.wrong_tries
+    context = PinContext(PinUse.PURCHASE, request.terminal, request.stan, request.account, request.amount)
+    return entry_problem(world, request.pin, context, rules)

@@ -20,7 +20,10 @@ from example_campus import (
     TILL,
     account,
     card_of,
+    change_pin,
+    pin_of,
     purchase,
+    purchase_with_pin,
     refund,
 )
 from hypothesis import given, settings
@@ -47,6 +50,7 @@ from wire.messages import (
     ActivateCard,
     Advice,
     BalanceInquiry,
+    ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
@@ -108,10 +112,19 @@ ACCOUNTS = st.builds(
     loss=st.none() | st.builds(
         Loss, st.integers(0, 2**50), st.sampled_from([CardState.ACTIVE, CardState.FROZEN, CardState.ISSUED])
     ),
+    pin=st.none() | st.builds(
+        pin_of, st.sampled_from(["314159", "271828"]), is_initial=st.booleans(), wrong_tries=st.integers(0, 3)
+    ),
     dead_cards=st.sampled_from([(), ("C3",), tuple(f"D{number}" for number in range(32))]),
 )  # fmt: skip
+PINS = st.sampled_from(["314159", "271828", "111111", "3141"])
 WAITS = st.integers(0, 600_000)
-PURCHASES = st.builds(Purchase, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS)
+PURCHASES = st.builds(
+    Purchase, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, st.just(b"") | st.binary(max_size=64)
+) | st.builds(purchase_with_pin, STANS, st.integers(1, 60_000), PINS)
+PIN_CHANGES = st.builds(
+    ChangePin, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.binary(max_size=64), st.binary(max_size=64)
+) | st.builds(change_pin, STANS, PINS, PINS)
 TOP_UPS = st.builds(TopUp, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, st.integers(1, 3))
 REVERSALS = st.builds(
     Reversal, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS
@@ -119,7 +132,7 @@ REVERSALS = st.builds(
 TAKEN = st.integers(NOON_US - 10**13, NOON_US + 10**12) | st.integers(0, 2**63 - 1)
 ADVICES = st.builds(Advice, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, STANS, TAKEN)
 REFUNDS = st.builds(Refund, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
-REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS
+REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS | PIN_CHANGES
 OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
@@ -142,13 +155,22 @@ OFFICE_REQUESTS = st.one_of(
 
 DECLINES = (
     events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined, events.AdviceDeclined,
-    events.RefundDeclined, events.OfficeDeclined,
+    events.RefundDeclined, events.PinChangeDeclined, events.OfficeDeclined,
+)  # fmt: skip
+PIN_EVENTS = (
+    events.PurchasedWithPin, events.PricedPurchaseWithPin, events.PurchaseDeclinedWithPin, events.PinChanged,
+    events.PinChangeDeclined,
 )  # fmt: skip
 AUTHORIZED = (
     events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
     events.Refunded,
 )  # fmt: skip
-WITHOUT_MONEY = (events.Tombstoned, *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined}))
+WITHOUT_MONEY = (
+    events.Tombstoned,
+    events.PinChanged,
+    events.PurchaseDeclinedWithPin,
+    *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined}),
+)
 
 
 @st.composite
@@ -194,7 +216,9 @@ def test_money_is_neither_made_nor_lost(decision: tuple[Account, Any, Any]) -> N
     assert min(after.purses) >= 0
     assert after.position == account.position + 1
     if isinstance(event, DECLINES):
-        assert replace(after, position=account.position) == account
+        assert replace(after, position=account.position, pin=account.pin) == account
+    if not isinstance(event, PIN_EVENTS):
+        assert after.pin == account.pin
 
 
 @settings(max_examples=200, deadline=None)
@@ -267,7 +291,8 @@ def test_tags_of_events_never_change() -> None:
     assert tags == {
         "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
         "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Refunded": 9, "RefundDeclined": 10,
-        "Purchased": 21, "PurchaseReversed": 24,
+        "Purchased": 21, "PurchasedWithPin": 22, "PurchaseDeclinedWithPin": 23, "PurchaseReversed": 24,
+        "PinReset": 25, "PinChanged": 26, "PinChangeDeclined": 27, "PricedPurchaseWithPin": 28,
         "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
         "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
         "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "PricedPurchase": 51,
