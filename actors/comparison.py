@@ -65,6 +65,7 @@ def compare(old: Sequence[Store], new: Sequence[Store], progress: Callable[[int]
     terminals = len(_same("highest STAN by terminal", _highest_stans(before), _highest_stans(after)))
     offline_numbers = _same_in_order("offline number", _offline_numbers(before), _offline_numbers(after))
     totals = _same_in_order("total", _totals(before), _totals(after))
+    _same("hot list", _hot_lists(before), _hot_lists(after))
     balances, held = _same("ledger accounts and what the accounts hold", _ledger(before), _ledger(after))
     return Compared(events, accounts, terminals, offline_numbers, totals, balances, held)
 
@@ -85,18 +86,19 @@ def _same_in_order(what: str, before: Iterator[Any], after: Iterator[Any]) -> in
 
 
 def _digest(stores: Sequence[Store], progress: Callable[[int], None]) -> tuple[int, str]:
-    """How many events, and a digest of each with its place among its account's events instead of `previous`.
+    """How many events, and a digest of each with its place in its chain instead of `previous`.
 
-    It is the sum of their hashes, so the order between accounts does not matter.
+    It is the sum of their hashes, so the order between chains does not matter.
     """
     encode = msgspec.msgpack.Encoder().encode
-    places: Counter[str] = Counter()
+    places: Counter[str | int] = Counter()
     digest = count = 0
     for store in stores:
         for _, events in Journal(store, ACCOUNT.event_type).batches(1):
             for event in events:
-                encoded = encode(replace(event, previous=places[event.account]))
-                places[event.account] += 1
+                owner = ACCOUNT.owner(event)
+                encoded = encode(replace(event, previous=places[owner]))
+                places[owner] += 1
                 digest += int.from_bytes(blake2b(encoded, digest_size=_DIGEST_BYTES).digest())
             count += len(events)
             progress(count)
@@ -151,6 +153,11 @@ def _offline_numbers(shards: Sequence[Snapshots]) -> Iterator[OfflineNumber]:
         return (number for number, positions in snapshots.offline_numbers() for _ in positions)
 
     return merge(*map(of_shard, shards))
+
+
+def _hot_lists(shards: Sequence[Snapshots]) -> dict[str, str]:
+    """State by card."""
+    return {change.card: change.state for snapshots in shards for change in snapshots.hot_cards()}
 
 
 def _ledger(shards: Sequence[Snapshots]) -> tuple[dict[LedgerAccount, int], int]:

@@ -13,6 +13,9 @@ class EffectName(StrEnum):
     SUSPICIOUS = "suspicious"
     """Money that could not be posted cleanly, and stands in suspense until somebody explains it."""
 
+    EMERGENCY = "emergency"
+    """Somebody at a terminal called for help; account and card are what the terminal knew, perhaps nothing."""
+
 
 class Effect(NamedTuple):
     """`details`: names and values for a reader; amounts are minor units."""

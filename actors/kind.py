@@ -7,10 +7,12 @@ from typing import Any, NamedTuple, Protocol
 
 from actors.calendar import Moment
 from actors.effect import Effect
+from actors.hot_list import HotChange, HotList
+from actors.journal import Head
 from actors.ledger import LedgerAccount
 from actors.offline_numbers import OfflineNumber
 from actors.policy import Policy
-from actors.totals import Counted
+from actors.totals import Counted, Totals
 
 
 class State(Protocol):
@@ -27,12 +29,43 @@ class State(Protocol):
         ...
 
 
+class Part(Protocol):
+    """What a shard holds of what is kept over all shards."""
+
+    @property
+    def totals(self) -> Totals:
+        """What terminals took of this shard's accounts."""
+        ...
+
+    @property
+    def hot_list(self) -> HotList:
+        """Of this shard's accounts."""
+        ...
+
+    @property
+    def head(self) -> Head:
+        """The end of its journal."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Which of the switch's shards it is."""
+        ...
+
+    @property
+    def authorizations_after(self) -> int:
+        """Above all positions that journals had before they were rewritten for this number of shards."""
+        ...
+
+
 class Kind(NamedTuple):
     """A row a kind; the tables are by type of request or event.
 
     Requests are wire messages with `terminal`, `stan`, `wait_ms` and `account`; events have `account`, `time_us` and
     `previous`, and those that decline have the response `code`. An event type that several services share keeps the
     request in `asked`.
+
+    Beside its actors, a shard records *alarms*: events of a terminal itself, which have a chain of their own.
     """
 
     state_type: Any
@@ -94,6 +127,21 @@ class Kind(NamedTuple):
 
     Postings to one ledger account may come added up.
     """
+
+    alarms: Mapping[type, Callable[[Any, int, Moment, Policy], Any]]
+    """(request of a terminal, position of that terminal's previous alarm or 0, moment, policy) → event."""
+
+    owner: Callable[[Any], str | int]
+    """(event) → in whose chain it is: the number of an actor; of a terminal, as an integer, if it is an alarm."""
+
+    part: Mapping[type, Callable[[Any, Part], Any]]
+    """(request that every shard answers for its part, what this shard holds) → its part of the reply."""
+
+    hot_changes: Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], list[HotChange]]
+    """(events, states before, states after; none for alarms) → what they did to cards."""
+
+    hot_card: Callable[[Any], HotChange | None]
+    """(state in a folder that never had a hot list) → what is to be listed of it."""
 
     opening: frozenset[type] = frozenset()
     """Types of request that may be made of an actor that does not exist.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.cell import Cell
+from actors.hot_list import HotList
 from actors.journal import JournalBrokenError
 from actors.kind import Kind
 from actors.shard import ACTIVE_MAX, SNAPSHOT_LAG, Shard
@@ -26,7 +27,7 @@ def recover(
         store, kind, number, authorizations_after=authorizations_after, active_max=active_max, snapshot_lag=snapshot_lag
     )
     try:
-        ledger = _read_snapshots(shard, Snapshots(store))
+        ledger = _read_snapshots(shard, Snapshots(store), kind)
         for first, events in shard.journal.batches(ledger.replay_from):
             shard.replay(events, first, posted=first <= ledger.position)
     except JournalBrokenError as error:
@@ -36,12 +37,18 @@ def recover(
     return shard
 
 
-def _read_snapshots(shard: Shard, stored: Snapshots) -> LedgerSnapshot:
+def _read_snapshots(shard: Shard, stored: Snapshots, kind: Kind) -> LedgerSnapshot:
     """Take over all that is read at once; actors and totals are read when they are needed."""
     ledger = stored.ledger()
     shard.ledger.held = ledger.held
     shard.ledger.balances.update({(name, number): balance for name, number, balance in ledger.balances})
     shard.terminals = {terminal: Cell(terminal, stan) for terminal, stan in stored.highest_stans().items()}
+    shard.alarms = {terminal: Cell(terminal, position) for terminal, position in stored.alarms().items()}
+    shard.hot_list = HotList(stored.hot_cards())
+    if not ledger.hot_list:
+        unpack = msgspec.msgpack.Decoder(kind.state_type).decode
+        listed = (kind.hot_card(unpack(packed)) for packed in stored.actors())
+        shard.list_hot(sorted(change for change in listed if change is not None))
     shard.head = shard.journal.head()
     if shard.head.position:
         shard.time_us = shard.journal.event_at(shard.head.position).time_us

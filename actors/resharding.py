@@ -35,12 +35,12 @@ def rewrite(
     and the position, if an old journal contradicts itself, and what `Store.commit` raises.
     """
     writers = [_Writer(store, kind, shard) for shard, store in enumerate(new)]
-    heads: dict[str, int] = {}
+    heads: dict[str | int, int] = {}
     written = 0
     for event in _in_order_of_time(old, kind):
-        account = event.account
-        writer = writers[shard_of(slot_of(account), len(writers))]
-        heads[account] = writer.add(replace(event, previous=heads.get(account, 0)))
+        owner = kind.owner(event)
+        writer = writers[shard_of(slot_of(str(owner)), len(writers))]
+        heads[owner] = writer.add(replace(event, previous=heads.get(owner, 0)))
         written += 1
         if written % EVENTS_PER_COMMIT == 0:
             progress(written)

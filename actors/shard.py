@@ -22,6 +22,7 @@ from actors.active import ActiveActors, Actor
 from actors.calendar import Moment
 from actors.cell import Cell
 from actors.dirty import DirtyGroups
+from actors.hot_list import HotChange, HotList
 from actors.journal import Head, Journal, seal_batch
 from actors.kind import Kind
 from actors.ledger import Ledger, LedgerAccount
@@ -61,6 +62,9 @@ CHECKPOINT_GROUPS: Final = 1_024
 TerminalCell = Cell[int, int]
 """A terminal and its highest STAN decided or seen reversed; dirty if that or its totals changed."""
 
+AlarmCell = Cell[int, int]
+"""A terminal and the position of its last alarm: the head of that chain. Its row goes with the terminal's."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -68,9 +72,9 @@ class Turn:
     """One batch of requests and what came of it, not yet true."""
 
     __slots__ = (
-        "actors", "answers", "batch", "clean_slots", "clean_terminals", "counted", "entries", "first", "head", "held",
-        "moment", "newcomers", "numbers", "postings", "put_off", "recorded", "repeats", "rows", "terminals",
-        "unrecorded", "walked",
+        "actors", "alarms", "answers", "batch", "clean_slots", "clean_terminals", "counted", "entries",
+        "first", "head", "held", "hot", "moment", "newcomers", "numbers", "postings", "put_off", "raised", "recorded",
+        "repeats", "rows", "sliced", "terminals", "unrecorded", "walked",
     )  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
@@ -93,8 +97,17 @@ class Turn:
         self.terminals: list[TerminalCell] = []
         """Those whose requests it decided, some of them more than once."""
 
+        self.alarms: list[AlarmCell] = []
+        """Those that it added to."""
+
+        self.raised: list[Any] = []
+        """Its alarms: events of terminals themselves."""
+
         self.held = 0
         """By how much it changed what the actors hold, in minor units."""
+
+        self.hot: list[HotChange] = []
+        """What it did to cards."""
 
         self.counted: list[tuple[Sums, int, int]] = []
         self.postings: list[tuple[LedgerAccount, int]] = []
@@ -119,6 +132,9 @@ class Turn:
         self.numbers: list[tuple[OfflineNumber, Positions]] = []
         """Offline numbers that its commit writes, with the positions of their events."""
 
+        self.sliced = False
+        """Whether it has a slice of snapshots."""
+
         self.clean_slots: list[tuple[int, list[Actor]]] = []
         self.clean_terminals: list[tuple[int, list[TerminalCell]]] = []
 
@@ -139,6 +155,8 @@ class Shard:
         self._store = store
         self._kind = kind
         self._first_authorization = authorizations_after * SLOTS + number
+        self.number = number
+        self.authorizations_after = authorizations_after
         self._snapshot_lag = snapshot_lag
         self._unpack = msgspec.msgpack.Decoder(kind.state_type).decode
         self._decode_event = msgspec.msgpack.Decoder(kind.event_type).decode
@@ -152,6 +170,13 @@ class Shard:
         self.actors = ActiveActors(stored.actor, active_max)
         self.terminals: dict[int, TerminalCell] = {}
         self.offline_numbers = OfflineNumbers(stored.offline_positions)
+        self.alarms: dict[int, AlarmCell] = {}
+        """By terminal."""
+
+        self.hot_list = HotList()
+        self._hot_unwritten: list[HotChange] = []
+        """What a recovery found to be listed, and no row has."""
+
         self.totals = Totals(stored.day)
         self.ledger = Ledger()
         self.head = Head(0, b"")
@@ -222,6 +247,8 @@ class Shard:
             self.head = turn.head
             self.time_us = turn.moment.time_us
         self.actors.passivate()
+        if turn.sliced:
+            self._hot_unwritten.clear()
         if turn.clean_terminals:
             self.totals.forget(self._dirty_terminals.since)
 
@@ -230,6 +257,7 @@ class Shard:
         cell.undo(turn.actors)
         cell.undo(turn.terminals)
         self.offline_numbers.drop(turn.first)
+        cell.undo(turn.alarms)
         self.actors.passivate()
 
     def replay(self, events: Sequence[Any], first: int, *, posted: bool) -> None:
@@ -246,9 +274,14 @@ class Shard:
         befores: list[Any] = []
         afters: list[Any] = []
         for position, event in enumerate(events, first):
-            actor = find(event.account)
+            turn.terminals += [self.see_stan(*seen) for seen in kind.concerns(event)]
+            owner = kind.owner(event)
+            if isinstance(owner, int):
+                turn.alarms.append(self._see_alarm(owner, position))
+                continue
+            actor = find(owner)
             if actor is None:
-                actor = Cell(event.account, _encode(kind.new(event.account)))
+                actor = Cell(owner, _encode(kind.new(owner)))
                 self.actors.add(actor)
             before = unpack(actor.pending)
             if position > before.position:
@@ -257,24 +290,35 @@ class Shard:
                 befores.append(before)
                 afters.append(after)
             turn.actors.append(actor)
-            turn.terminals += [self.see_stan(*seen) for seen in kind.concerns(event)]
             if (number_of := kind.offline_number.get(type(event))) is not None:
                 self.offline_numbers.add(number_of(event), position)
         self._book_leg(turn, first, events, befores, afters)
         if posted:
             turn.held = 0
             turn.postings.clear()
+        hot, turn.hot = turn.hot, []
+        self.list_hot(hot)
         self._take_over(turn)
 
     def _take_over(self, turn: Turn) -> None:
         """What the turn made of actors, terminals, totals and ledger is what they are."""
         cell.adopt(turn.actors)
         cell.adopt(turn.terminals)
+        cell.adopt(turn.alarms)
         self._dirty_slots.mark(turn.actors, turn.first)
         self._dirty_terminals.mark(turn.terminals, turn.first)
         self.ledger.held += turn.held
         self.ledger.post(turn.postings)
         self.totals.count(turn.counted)
+        self.hot_list.note(turn.hot)
+
+    def list_hot(self, changes: Sequence[HotChange]) -> None:
+        """Take over what a recovery found to have happened to cards; what no row has is written with the next slice."""
+        for change in changes:
+            known = self.hot_list.newest(change.card)
+            if known is None or known.position < change.position:
+                self._hot_unwritten.append(change)
+        self.hot_list.note(changes)
 
     def see_stan(self, terminal: int, stan: int) -> TerminalCell:
         """The terminal's cell, with a highest pending STAN of at least `stan`."""
@@ -284,9 +328,17 @@ class Shard:
         found.pending = max(found.pending, stan)
         return found
 
+    def _see_alarm(self, terminal: int, position: int) -> AlarmCell:
+        """The terminal's cell, with a last alarm at `position` or later."""
+        found = self.alarms.get(terminal)
+        if found is None:
+            found = self.alarms[terminal] = Cell(terminal, 0)
+        found.pending = max(found.pending, position)
+        return found
+
     def checkpoint(self) -> None:
         """Bring every snapshot up to date, so that a restart replays nothing. Raises as `commit` does."""
-        while self._dirty_slots or self._dirty_terminals:
+        while self._dirty_slots or self._dirty_terminals or self._hot_unwritten:
             turn = Turn(self.head.position + 1, Moment(self.time_us, 0, 0))
             self._slice(turn, CHECKPOINT_GROUPS, CHECKPOINT_GROUPS)
             self._write_numbers(turn)
@@ -307,13 +359,15 @@ class Shard:
         befores: list[Any] = []
         afters: list[Any] = []
         for request in requests:
-            actor = find_young(request.account) or find(request.account)
-            asked, terminal, stan = type(request), find_terminal(request.terminal), request.stan
+            asked = type(request)
             decide = decide_by.get(asked)
+            if decide is None:
+                answers.append(encode_message(self._answer_beside(turn, request, events, policy)))
+                continue
+            actor = find_young(request.account) or find(request.account) or self._newcomer(turn, request, policy)
+            terminal, stan = find_terminal(request.terminal), request.stan
             if actor is None:
-                actor = self._newcomer(turn, request, policy)
-            if actor is None or decide is None:
-                answers.append(encode_message(self._answer_unrecorded(turn, request, actor, policy)))
+                answers.append(encode_message(self._answer_unrecorded(turn, request, None, policy)))
                 continue
             packed = actor.pending
             before = unpack(packed)
@@ -321,11 +375,11 @@ class Shard:
                 terminal = self.see_stan(request.terminal, 0)
             original = None
             if stan <= terminal.pending or asked in looked_up:
-                known = self._answer_known(turn, request, before, terminal.pending)
+                known = self._answer_known(turn, request, before.position, terminal.pending)
                 if known is not None:
                     answers.append(encode_message(known))
                     continue
-                original = self._original(turn, before, request)
+                original = self._original(turn, before.position, request)
             position = turn.first + len(entries)
             event = decide(before, request, original, moment, policy, position * SLOTS + first_authorization)
             after = apply_by[type(event)](before, event, position)
@@ -353,6 +407,7 @@ class Shard:
         """Add up what successive events of the turn, from position `first` on, moved and count."""
         kind = self._kind
         turn.held += kind.holdings(afters) - kind.holdings(befores)
+        turn.hot += kind.hot_changes(events, befores, afters)
         counted, postings = kind.book(events, first)
         turn.counted += self.totals.find(counted)
         turn.postings += postings
@@ -379,6 +434,35 @@ class Shard:
         event = kind.decide[type(request)](kind.new(request.account), request, None, turn.moment, policy, 0)
         return event if hasattr(event, "code") else None
 
+    def _answer_beside(self, turn: Turn, request: Any, events: list[Any], policy: Policy) -> Any:
+        """Answer what no actor decides: an alarm, which is added to `events`; this shard's part; an inquiry."""
+        asked = type(request)
+        if asked in self._kind.alarms:
+            return self._raise_alarm(turn, request, events, policy)
+        part = self._kind.part.get(asked)
+        if part is not None:
+            return part(request, self)
+        actor = self.actors.find(request.account) or self._newcomer(turn, request, policy)
+        return self._answer_unrecorded(turn, request, actor, policy)
+
+    def _raise_alarm(self, turn: Turn, request: Any, events: list[Any], policy: Policy) -> Any:
+        """Answer a request that is recorded in its terminal's own chain."""
+        kind = self._kind
+        terminal, alarm = self.see_stan(request.terminal, 0), self._see_alarm(request.terminal, 0)
+        known = self._answer_known(turn, request, alarm.pending, terminal.pending)
+        if known is not None:
+            return known
+        position = turn.first + len(turn.entries)
+        event = kind.alarms[type(request)](request, alarm.pending, turn.moment, policy)
+        terminal.pending = max(terminal.pending, request.stan)
+        alarm.pending = position
+        turn.terminals.append(terminal)
+        turn.alarms.append(alarm)
+        turn.raised.append(event)
+        turn.entries.append(_encode(event))
+        events.append(event)
+        return kind.answer[type(event)](event)
+
     def _answer_unrecorded(self, turn: Turn, request: Any, actor: Actor | None, policy: Policy) -> Any:
         """Answer an inquiry, or a request to an actor that does not exist."""
         if actor is None and type(request) in self._kind.opening:
@@ -390,20 +474,20 @@ class Shard:
             return self._put_off(turn, request)
         else:
             state = self._unpack(actor.pending)
-            newest = list(islice(self._chain(turn, state), self._kind.events_wanted(request)))
+            newest = list(islice(self._chain(turn, state.position), self._kind.events_wanted(request)))
             reply = self._kind.inquire(state, request, newest, turn.moment, policy)
         turn.unrecorded[type(request), int(getattr(reply, "code", Code.APPROVED))] += 1
         return reply
 
-    def _answer_known(self, turn: Turn, request: Any, state: Any, highest: int) -> Any:
-        """The answer to a request that was decided before, or None: then it is new."""
+    def _answer_known(self, turn: Turn, request: Any, newest: int, highest: int) -> Any:
+        """The answer to a request that was decided before, in the chain from `newest` back, or None: then it is new."""
         kind, new_stan = self._kind, request.stan > highest
         settled = self._uploaded(turn, request)
         if settled is None or not (new_stan or kind.same_content(settled, request)):
             if turn.walked > WALKED_EVENTS_MAX and (not new_stan or type(request) in kind.original_of):
                 return self._put_off(turn, request)
             if not new_stan:
-                found = self._newest(turn, state, kind.concerns, (request.terminal, request.stan))
+                found = self._newest(turn, newest, kind.concerns, (request.terminal, request.stan))
                 settled = found or settled
         if settled is None:
             return None
@@ -422,7 +506,7 @@ class Shard:
         turn.put_off += 1
         return Answer(request.terminal, request.stan, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), (), RETRY_AFTER_MS)
 
-    def _original(self, turn: Turn, state: Any, request: Any) -> Any:
+    def _original(self, turn: Turn, newest: int, request: Any) -> Any:
         """What became of the original that a request names; None if it is unknown, or if it names none."""
         original_of = self._kind.original_of.get(type(request))
         if original_of is None:
@@ -431,20 +515,19 @@ class Shard:
         seen = self.terminals.get(terminal)
         if seen is None or stan > seen.pending:
             return None
-        return self._newest(turn, state, self._kind.bears_on, named)
+        return self._newest(turn, newest, self._kind.bears_on, named)
 
     def _newest(
-        self, turn: Turn, state: Any, pairs_of: Callable[[Any], tuple[tuple[int, int], ...]], asked: tuple[int, int]
+        self, turn: Turn, newest: int, pairs_of: Callable[[Any], tuple[tuple[int, int], ...]], asked: tuple[int, int]
     ) -> Any:
-        """The newest event of this actor among whose pairs is (terminal, stan) `asked`, or None.
+        """The newest event of this chain among whose pairs is (terminal, stan) `asked`, or None.
 
         Only asked when a STAN is not above its terminal's highest. A retry is found at the chain's head or near it.
         """
-        return next((event for event in self._chain(turn, state) if asked in pairs_of(event)), None)
+        return next((event for event in self._chain(turn, newest) if asked in pairs_of(event)), None)
 
-    def _chain(self, turn: Turn, state: Any) -> Iterator[Any]:
-        """The actor's events, newest first, from this very turn and from the journal."""
-        position = state.position
+    def _chain(self, turn: Turn, position: int) -> Iterator[Any]:
+        """The events of a chain from `position` back, from this very turn and from the journal."""
         while position >= turn.first:
             event = self._event_at(turn, position)
             yield event
@@ -463,6 +546,7 @@ class Shard:
         """Make the turn ready for its commit: its batch, and its slice of snapshots."""
         if turn.entries:
             turn.batch, turn.head = seal_batch(self.head, turn.entries)
+            turn.rows += snapshots.hot_rows(turn.hot)  # rare, and with their events: so these rows never lag
             self._slice(turn, *self._pace(len(turn.entries)))
             self._write_numbers(turn)
         elif not self.admits:
@@ -485,13 +569,17 @@ class Shard:
         """
         turn.clean_slots = self._dirty_slots.first_groups(slots)
         turn.clean_terminals = self._dirty_terminals.first_groups(terminals)
-        if not turn.clean_slots and not turn.clean_terminals:
+        if not turn.clean_slots and not turn.clean_terminals and not self._hot_unwritten:
             return
+        turn.sliced = True
         rows = turn.rows
+        rows += snapshots.hot_rows(self._hot_unwritten)
         for slot, actors in turn.clean_slots:
             rows += snapshots.actor_rows(slot, actors)
         for number, (terminal,) in turn.clean_terminals:
             rows.append(snapshots.terminal_row(number, terminal.durable))
+            if (alarm := self.alarms.get(number)) is not None and alarm.durable:
+                rows.append(snapshots.alarm_row(number, alarm.durable))
             rows += [snapshots.day_row(day, number, sums) for day, sums in self.totals.in_memory(number)]
         replay_from = self._replay_from(len(turn.clean_slots), len(turn.clean_terminals))
         rows.append(snapshots.ledger_row(self.head.position, replay_from, self.ledger))

@@ -3,6 +3,7 @@
     a slot(2) number        an actor's state            t terminal(4)          its highest STAN
     d day(4) terminal(4)    a terminal's day            l                      the ledger, and where a replay begins
     o terminal(4) offline number(8)                     positions of the events that the number came to
+    e terminal(4)           position of its last alarm  h card                 its newest change on the hot list
 
 Integers in keys are big-endian. Actors of one slot lie side by side. Snapshots can always be rebuilt from the journal.
 An offline number is written in the commit of its event, all others are written behind.
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.active import Actor
+from actors.hot_list import HotChange
 from actors.ledger import Ledger
 from actors.offline_numbers import OfflineNumber, Positions
 from actors.placement import slot_of
@@ -28,6 +30,8 @@ _TERMINAL: Final = b"t"
 _DAY: Final = b"d"
 _LEDGER: Final = b"l"
 _OFFLINE: Final = b"o"
+_ALARM: Final = b"e"
+_HOT_CARD: Final = b"h"
 
 
 class LedgerSnapshot(Struct, array_like=True, frozen=True):
@@ -37,12 +41,15 @@ class LedgerSnapshot(Struct, array_like=True, frozen=True):
     replay_from: int
     held: int
     balances: list[tuple[str, int, int]]
+    hot_list: bool = False
+    """Whether the rows of the hot list are complete: older software wrote none."""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _ledger_decoder = msgspec.msgpack.Decoder(LedgerSnapshot)
 _day_decoder = msgspec.msgpack.Decoder(list[tuple[TotalsKey, Sums]])
 _positions_decoder = msgspec.msgpack.Decoder(Positions)
+_hot_decoder = msgspec.msgpack.Decoder(tuple[int, str])
 _int_decoder = msgspec.msgpack.Decoder(int)
 
 
@@ -79,6 +86,16 @@ class Snapshots:
         return {
             int.from_bytes(key[1:], "big"): _int_decoder.decode(value) for key, value in self._store.rows(_TERMINAL)
         }
+
+    def alarms(self) -> dict[int, int]:
+        """Position of the last alarm by terminal."""
+        return {int.from_bytes(key[1:], "big"): _int_decoder.decode(value) for key, value in self._store.rows(_ALARM)}
+
+    def hot_cards(self) -> Iterator[HotChange]:
+        """The hot list, by card."""
+        for key, value in self._store.rows(_HOT_CARD):
+            position, state = _hot_decoder.decode(value)
+            yield HotChange(position, key[1:].decode(), state)
 
     def day(self, business_day: int, terminal: int) -> dict[TotalsKey, Sums]:
         """A terminal's stored day; empty if none is stored."""
@@ -118,6 +135,11 @@ def terminal_row(terminal: int, highest_stan: int) -> Row:
     return _terminal_key(terminal), _encoder.encode(highest_stan)
 
 
+def alarm_row(terminal: int, position: int) -> Row:
+    """The row of a terminal's last alarm."""
+    return _ALARM + terminal.to_bytes(4, "big"), _encoder.encode(position)
+
+
 def day_row(business_day: int, terminal: int, totals: dict[TotalsKey, Sums]) -> Row:
     """The row of a terminal's day."""
     return _day_key(business_day, terminal), _encoder.encode(list(totals.items()))
@@ -128,7 +150,13 @@ def offline_row(number: OfflineNumber, positions: Positions) -> Row:
     return _offline_key(number), _encoder.encode(positions)
 
 
+def hot_rows(changes: Iterable[HotChange]) -> list[Row]:
+    """The rows of changes of the hot list, which come in order."""
+    rows = {_HOT_CARD + card.encode(): (position, state) for position, card, state in changes}
+    return [(key, _encoder.encode(value)) for key, value in sorted(rows.items())]
+
+
 def ledger_row(position: int, replay_from: int, ledger: Ledger) -> Row:
     """The row of the ledger."""
     balances = [(name, number, balance) for (name, number), balance in ledger.balances.items()]
-    return _LEDGER, _encoder.encode(LedgerSnapshot(position, replay_from, ledger.held, balances))
+    return _LEDGER, _encoder.encode(LedgerSnapshot(position, replay_from, ledger.held, balances, hot_list=True))

@@ -51,6 +51,11 @@ class Totals:
         # A key that was looked for in a turn that never became durable has counted nothing.
         return {key: sums for key in terminals[terminal] if (sums := self._sums[key])[0]}
 
+    def read(self, business_day: int, terminal: int) -> dict[TotalsKey, Sums]:
+        """As `of`, for a day on which perhaps nothing is counted any more, or ever was: it takes no place in memory."""
+        in_memory = terminal in self._keys.get(business_day, {})
+        return self.of(business_day, terminal) if in_memory else self._load(business_day, terminal)
+
     def in_memory(self, terminal: int) -> list[tuple[int, dict[TotalsKey, Sums]]]:
         """(business day, totals) of this terminal for the days in memory."""
         return [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from actors.authorizations import Authorizations
+from actors.hot_list import HotChange
 from actors.journal import Head, Journal, JournalBrokenError
 from actors.kind import Kind
 from actors.ledger import PURSES, Ledger
@@ -60,6 +61,7 @@ class _Replay:
         # The snapshots first: beside a running switch, a journal read later has all that they have.
         self._ledger_row = snapshots.ledger()
         self._replay_from = self._ledger_row.replay_from
+        self._hot_complete = self._ledger_row.hot_list
         self._actor_rows: dict[str, Any] = {}
         for state in map(unpack, snapshots.actors()):
             found = snapshots.actor(state.number)
@@ -75,6 +77,11 @@ class _Replay:
         self._stan_rows = snapshots.highest_stans()
         self._offline_rows = {number: set(positions) for number, positions in snapshots.offline_numbers()}
         self._uploaded: set[tuple[OfflineNumber, str]] = set()
+        self._hot_rows = {change.card: change for change in snapshots.hot_cards()}
+        self._hot_unseen = set(self._hot_rows.values())
+        self._alarm_rows = snapshots.alarms()
+        self._alarms: dict[int, int] = {}
+        self._alarms_unseen = set(self._alarm_rows.items())
         self._kind = kind
         self._shard = shard
         self._slots = slots
@@ -105,6 +112,29 @@ class _Replay:
         )  # fmt: skip
 
     def _replay(self, position: int, event: Any) -> None:
+        owner = self._kind.owner(event)
+        if isinstance(owner, int):
+            self._replay_alarm(position, event, owner)
+        else:
+            self._replay_actor(position, event)
+        for terminal, stan in self._kind.concerns(event):
+            if position < self._replay_from and self._stan_rows.get(terminal, 0) < stan:
+                raise self._lost(position, f"terminal {terminal}")
+            self._stans[terminal] = max(stan, self._stans.get(terminal, 0))
+
+    def _replay_alarm(self, position: int, event: Any, terminal: int) -> None:
+        self._check_slot(position, str(terminal), f"terminal {terminal}")
+        previous = self._alarms.get(terminal, 0)
+        if event.previous != previous:
+            raise JournalBrokenError(
+                position, f"terminal {terminal}: its previous alarm is {previous}, not {event.previous}"
+            )
+        if position < self._replay_from and self._alarm_rows.get(terminal, 0) < position:
+            raise self._lost(position, f"terminal {terminal}")
+        self._alarms[terminal] = position
+        self._alarms_unseen.discard((terminal, position))
+
+    def _replay_actor(self, position: int, event: Any) -> None:
         kind = self._kind
         before = self._states.get(event.account) or self._new(event.account, position)
         if event.previous != before.position:
@@ -118,12 +148,9 @@ class _Replay:
             )
         self._states[event.account] = after
         self._book(position, event, kind.holdings([after]) - kind.holdings([before]))
+        self._check_hot(kind.hot_changes([event], [before], [after]))
         if position < self._replay_from and self._actor_positions.get(event.account, 0) < position:
             raise self._lost(position, f"account {event.account}")
-        for terminal, stan in kind.concerns(event):
-            if position < self._replay_from and self._stan_rows.get(terminal, 0) < stan:
-                raise self._lost(position, f"terminal {terminal}")
-            self._stans[terminal] = max(stan, self._stans.get(terminal, 0))
         if (number_of := kind.offline_number.get(type(event))) is not None:
             self._see_upload(number_of(event), event.account, position)
         authorization = getattr(event, "authorization", None)
@@ -150,14 +177,17 @@ class _Replay:
 
     def _new(self, number: str, position: int) -> Any:
         """An actor before its first event, if it may be here at all."""
+        self._check_slot(position, number, f"account {number}")
+        return self._kind.new(number)
+
+    def _check_slot(self, position: int, number: str, whose: str) -> None:
         slot = slot_of(number)
         if slot not in self._slots:
             raise JournalBrokenError(
                 position,
-                f"account {number}: its slot {slot} belongs to another shard; this one has slots {self._slots.start} "
+                f"{whose}: its slot {slot} belongs to another shard; this one has slots {self._slots.start} "
                 f"to {self._slots.stop - 1}",
             )
-        return self._kind.new(number)
 
     def _book(self, position: int, event: Any, gained: int) -> None:
         counted, posted = self._kind.book([event], position)
@@ -180,6 +210,14 @@ class _Replay:
             self._checked_totals += 1
             if self._sums.get(row_key) != row:
                 raise JournalBrokenError(position, f"the stored total {row_key} differs from the replay")
+
+    def _check_hot(self, changes: Iterable[HotChange]) -> None:
+        for change in changes:
+            self._hot_unseen.discard(change)
+            if change.position < self._replay_from and self._hot_complete:
+                row = self._hot_rows.get(change.card)
+                if row is None or row.position < change.position:
+                    raise self._lost(change.position, f"card {change.card} on the hot list")
 
     def _lost(self, position: int, what: str) -> JournalBrokenError:
         """A restart would never see this event: it is in no snapshot, and a replay begins after it."""
@@ -210,6 +248,10 @@ class _Replay:
                 raise JournalBrokenError(min(stored), explanation)
         if self._ledger_row.position >= 0:
             raise JournalBrokenError(self._ledger_row.position, "the stored ledger stands at no batch's end")
+        for change in self._hot_unseen:
+            raise JournalBrokenError(change.position, f"card {change.card}: its row of the hot list stands at no event")
+        for terminal, alarm in self._alarms_unseen:
+            raise JournalBrokenError(alarm, f"terminal {terminal}: its stored alarm stands at no event of its chain")
         for terminal, stan in self._stan_rows.items():
             if stan > self._stans.get(terminal, 0):
                 raise JournalBrokenError(position, f"terminal {terminal}: stored STAN {stan} is above the journal's")

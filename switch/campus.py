@@ -55,6 +55,18 @@ OPERATOR = "operator"
 _KINDS = (*SERVICES_BY_KIND, OPERATOR)
 _COMMANDS = {command.value: command for command in OPERATOR_COMMANDS}
 
+PROMPTS = {
+    "canteen": "Please tap your card",
+    "shop": "Please tap your card",
+    "bath": "Tap your card to open the water",
+    "charger": "Tap your card to start charging",
+    "top-up": "Tap your card to add money",
+    "kiosk": "Tap your card to see your account",
+    "gate": "Please tap your card",
+    OPERATOR: "Card office",
+}
+"""What a terminal of a kind shows while it waits, unless the campus chooses its own words."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -102,6 +114,8 @@ class Campus(Struct, frozen=True):
     """The numbers of the terminals that each station speaks for."""
     merchants: dict[int, Merchant]
     sessions: SessionLimits
+    prompts: dict[int, str]
+    """What each terminal shows while it waits for a card."""
 
 
 class _General(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,7 +209,8 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     merchants: Annotated[tuple[Merchant, ...], Meta(min_length=1)]
     stations: Annotated[tuple[_Station, ...], Meta(min_length=1)]
     terminals: Annotated[tuple[_TerminalRun, ...], Meta(min_length=1)]
-    meal_periods: tuple[_MealPeriod, ...] = ()
+    meal_periods: Annotated[tuple[_MealPeriod, ...], Meta(max_length=24)] = ()
+    prompts: dict[str, Name] = {}
     purses: _Purses = _Purses()
     offline: _Offline = _Offline()
     card_office: _CardOffice = _CardOffice()
@@ -271,6 +286,8 @@ class _Check:
     def __init__(self, file: _CampusFile) -> None:
         self.file = file
         self.mistakes: list[str] = []
+        self._kinds: dict[int, str] = {}
+        """Of the terminals that were read so far."""
 
     def campus(self) -> Campus:
         file = self.file
@@ -284,7 +301,7 @@ class _Check:
         fee = self._amount("card_office.replacement_fee", file.card_office.replacement_fee)
         order, prices = self._spending_order(), self._prices(merchants)
         policy = Policy(limits, terminals, calendar, order, class_limits, fee, self._offline(), prices)
-        return Campus(file.campus.name, policy, stations, merchants, file.sessions)
+        return Campus(file.campus.name, policy, stations, merchants, file.sessions, self._prompts())
 
     def _note(self, key: str, explanation: str) -> None:
         self.mistakes.append(f"{key}: {explanation}")
@@ -392,6 +409,15 @@ class _Check:
             return Price(0, self._amount(f"{key}.fixed", row.fixed))
         return Price(100 + (row.percent or 0), 0)
 
+    def _prompts(self) -> dict[int, str]:
+        """What each terminal that was read shows."""
+        chosen = self.file.prompts
+        for kind in chosen:
+            if kind not in PROMPTS:
+                self._note(f"prompts.{kind}", f"{kind!r} is no kind; expected one of {', '.join(PROMPTS)}")
+        by_kind = {**PROMPTS, **chosen}
+        return {number: by_kind[kind] for number, kind in self._kinds.items() if kind in by_kind}
+
     def _amount(self, key: str, text: str) -> int:
         try:
             return minor_units(text)
@@ -472,6 +498,7 @@ class _Check:
             self._kind(f"{key}.kind", run, role)
             services = SERVICES_BY_KIND.get(run.kind, frozenset()) if role is None else roles.get(role, frozenset())
             numbers = self._run(f"{key}.numbers", run.numbers, terminals)
+            self._kinds |= dict.fromkeys(numbers, run.kind)
             terminals |= {
                 number: Terminal(number, run.merchant, services, open_periods.get(run.merchant), role)
                 for number in numbers

@@ -92,9 +92,9 @@ class EmbeddedShard:
         """Time of the newest event."""
         return self.shard.time_us
 
-    def room(self) -> int:
-        """How many more requests the mailbox takes."""
-        return self.mailbox.room()
+    def room(self, *, urgent: bool = False) -> int:
+        """How many more requests the mailbox takes, emergencies or others."""
+        return self.mailbox.room(urgent=urgent)
 
     def submit(self, parcel: Parcel) -> None:
         """Take a parcel for which the mailbox has room."""
@@ -166,6 +166,8 @@ class EmbeddedShard:
 
     def _finish_turn(self, turn: Turn, requests: list[Any]) -> None:
         self.shard.adopt(turn)
+        for alarm in turn.raised:
+            log.warning("emergency", terminal=alarm.terminal, stan=alarm.stan)
         answers, start = turn.answers, 0
         if len(answers) == sum(map(len, map(_requests, self._committing))):
             for parcel in self._committing:
@@ -227,6 +229,7 @@ class EmbeddedShard:
     def _count(self, turn: Turn) -> None:
         meters = self._meters
         meters.repeats += turn.repeats
+        meters.emergencies += len(turn.raised)
         if turn.put_off:
             meters.refusals[int(Code.TRY_AGAIN), Reason.BUSY_SHARD.value] += turn.put_off
         meters.count_answers(ACCOUNT.service, turn.recorded)
@@ -261,5 +264,6 @@ class EmbeddedShard:
 
 
 def _waits(parcels: list[Parcel]) -> tuple[list[float], list[int]]:
-    """When each parcel was received, and how many requests it has."""
+    """When each parcel was received, in order, and how many requests it has."""
+    parcels = sorted(parcels, key=_received)  # nearly sorted already: emergencies stand before older ones
     return list(map(_received, parcels)), list(map(len, map(_requests, parcels)))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
 
 import structlog
 
+from actors.terminal.hot_list import add_up_hot_list
+from actors.terminal.reconciliation import reconcile
 from switch.clock import Clock
+from switch.gathering import ask_every_shard
+from switch.mailbox import Sender
 from switch.meters import Meters
 from switch.registry import Registry
 from switch.session import Session
 from switch.shards import Shards
 from wire.codes import Reason
+from wire.messages import Figures, Reconciliation, TerminalReply
 
 TICK_S: Final = 1.0
 """How often time limits are looked at, and the length of the window in which a terminal's requests are counted."""
@@ -55,6 +61,9 @@ class Gateway:
 
         self.asked_this_second: dict[int, int] = {}
         """Requests by terminal."""
+
+        self.emergencies_this_second: dict[int, int] = {}
+        """By terminal: whatever else it asks, it can still call for help."""
 
         self.stopping = False
         self.sign_ons_refused: Reason | None = None
@@ -115,6 +124,16 @@ class Gateway:
         """The shards' time, which never goes back: a terminal that lost its counter continues from it."""
         return max(self.clock.now_us(), self.shards.time_us)
 
+    def ask_every_shard(self, sender: Sender, request: Any, received: float) -> Reason | None:
+        """Have a request answered that needs the parts of all shards, or say why not now (to be answered 91)."""
+        add_up = self._reconcile if type(request) is Reconciliation else add_up_hot_list
+        return ask_every_shard(self.shards, sender, request, received, add_up)
+
+    def _reconcile(self, request: Reconciliation, parts: Sequence[Figures]) -> TerminalReply:
+        reply = reconcile(request, parts)
+        self.meters.reconciliations["out-of-balance" if isinstance(reply, Figures) else "in-balance"] += 1
+        return reply
+
     def flush(self) -> None:
         """Send every session's queued replies."""
         if self.to_flush:
@@ -164,6 +183,7 @@ class Gateway:
     def _on_tick(self) -> None:
         self._tick = self.loop.call_later(TICK_S, self._on_tick)
         self.asked_this_second.clear()
+        self.emergencies_this_second.clear()
         limits, now = self.campus.sessions, monotonic()
         for session in list(self.sessions):
             silent_s = now - session.heard

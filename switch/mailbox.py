@@ -8,7 +8,10 @@ from typing import Any, Final, Protocol
 
 from wire.codec import encode_message
 from wire.codes import Code, Reason
-from wire.messages import Answer
+from wire.messages import Answer, Emergency
+
+URGENT_MAX: Final = 1_024
+"""Emergencies that may wait in a mailbox. They have a lane of their own, which nothing else can fill."""
 
 DEADLINE_TICK_S: Final = 0.05
 """How often a handle looks for requests whose terminals have stopped waiting."""
@@ -31,8 +34,13 @@ class Sender(Protocol):
         ...
 
 
+def is_urgent(requests: Sequence[Any]) -> bool:
+    """Whether these requests, at least one and all of a parcel, go before everything else: emergencies do."""
+    return type(requests[0]) is Emergency
+
+
 class Parcel:
-    """The account requests of one record. Each request is answered exactly once."""
+    """Requests of one record: all of them emergencies, or none. Each request is answered exactly once."""
 
     __slots__ = ("deadline", "received", "requests", "sender")
 
@@ -59,31 +67,57 @@ class Parcel:
 
 
 class Mailbox:
-    """First in, first out."""
+    """First in, first out; emergencies before all others."""
 
     def __init__(self, requests_max: int) -> None:
-        self._parcels: deque[Parcel] = deque()
-        self._requests_max = requests_max
-        self.depth = 0
-        """Requests waiting."""
+        self._urgent = _Lane(URGENT_MAX)
+        self._others = _Lane(requests_max)
 
     def __bool__(self) -> bool:
-        return bool(self._parcels)
+        return bool(self._others.parcels or self._urgent.parcels)
 
-    def room(self) -> int:
-        """How many more requests fit."""
-        return self._requests_max - self.depth
+    @property
+    def depth(self) -> int:
+        """Requests waiting."""
+        return self._urgent.depth + self._others.depth
+
+    def room(self, *, urgent: bool = False) -> int:
+        """How many more requests fit, emergencies or others."""
+        lane = self._urgent if urgent else self._others
+        return lane.requests_max - lane.depth
 
     def put(self, parcel: Parcel) -> None:
         """Add a parcel; the caller has made sure that there is room."""
-        self.depth += len(parcel.requests)
-        self._parcels.append(parcel)
+        lane = self._urgent if is_urgent(parcel.requests) else self._others
+        lane.depth += len(parcel.requests)
+        lane.parcels.append(parcel)
 
     def take(self, requests_max: int) -> list[Parcel]:
-        """The oldest parcels: at least one if there is any, and no more requests than `requests_max` if possible."""
+        """The next parcels: at least one if there is any, and no more requests than `requests_max` if possible."""
         taken: list[Parcel] = []
+        if self._urgent.parcels:
+            requests_max -= self._urgent.take(requests_max, taken)
+        self._others.take(requests_max, taken)
+        return taken
+
+    def take_expired(self, now: float) -> list[tuple[Parcel, list[Any]]]:
+        """Remove and return, by parcel, the requests whose terminals have stopped waiting."""
+        return self._urgent.take_expired(now) + self._others.take_expired(now)
+
+
+class _Lane:
+    __slots__ = ("depth", "parcels", "requests_max")
+
+    def __init__(self, requests_max: int) -> None:
+        self.requests_max = requests_max
+        self.parcels: deque[Parcel] = deque()
+        self.depth = 0
+        """Requests waiting."""
+
+    def take(self, requests_max: int, taken: list[Parcel]) -> int:
+        """Move the oldest parcels to `taken`, the first one in any case if that is empty; returns their requests."""
         count = 0
-        parcels = self._parcels
+        parcels = self.parcels
         while parcels:
             after = count + len(parcels[0].requests)
             if after > requests_max and taken:
@@ -91,12 +125,11 @@ class Mailbox:
             taken.append(parcels.popleft())
             count = after
         self.depth -= count
-        return taken
+        return count
 
     def take_expired(self, now: float) -> list[tuple[Parcel, list[Any]]]:
-        """Remove and return, by parcel, the requests whose terminals have stopped waiting."""
-        expired = [(parcel, requests) for parcel in self._parcels if (requests := parcel.take_expired(now))]
+        expired = [(parcel, requests) for parcel in self.parcels if (requests := parcel.take_expired(now))]
         if expired:
             self.depth -= sum(len(requests) for _, requests in expired)
-            self._parcels = deque(parcel for parcel in self._parcels if parcel.requests)
+            self.parcels = deque(parcel for parcel in self.parcels if parcel.requests)
         return expired

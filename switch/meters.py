@@ -73,6 +73,12 @@ class Meters:
         self.rejected: Counter[str] = Counter()
         """Input that cost its sender a connection, a sign-on or an error reply, by reason."""
 
+        self.emergencies = 0
+        """Calls for help, each once."""
+
+        self.reconciliations: Counter[str] = Counter()
+        """Answered ones, by outcome."""
+
         self.sign_ons = 0
         self.queue_latency = Histogram(LATENCY_EDGES_S)
         self.decide_latency = Histogram(LATENCY_EDGES_S)

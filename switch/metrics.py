@@ -76,6 +76,7 @@ def of_shards(meters: Meters, shards: Mapping[int, EmbeddedShard]) -> Families:
     for (service, code), count in sorted(meters.answers.items()):
         answers.add_metric([service, f"{code:02}"], count)
     yield answers
+    yield CounterMetricFamily("tapswitch_emergencies", "Calls for help, each once.", value=meters.emergencies)
     yield CounterMetricFamily("tapswitch_repeats", "Copies answered from the record.", value=meters.repeats)
     yield CounterMetricFamily(
         "tapswitch_commits_refused", "Commits undone for lack of space.", value=meters.commits_refused
@@ -99,6 +100,12 @@ def of_gateway(meters: Meters, gateway: Gateway) -> Families:
     for reason, count in sorted(meters.rejected.items()):
         rejected.add_metric([reason], count)
     yield rejected
+    reconciliations = CounterMetricFamily(
+        "tapswitch_reconciliations", "Reconciliations that every shard answered.", labels=["outcome"]
+    )
+    for outcome, count in sorted(meters.reconciliations.items()):
+        reconciliations.add_metric([outcome], count)
+    yield reconciliations
     yield CounterMetricFamily("tapswitch_sign_ons", "Sessions that signed on.", value=meters.sign_ons)
     for name, description, value in (
         ("connections", "Open connections.", len(gateway.sessions)),

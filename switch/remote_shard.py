@@ -67,9 +67,9 @@ class RemoteShard:
         self._idle.set()
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
 
-    def room(self) -> int:
-        """How many more requests the mailbox takes."""
-        return self.mailbox.room()
+    def room(self, *, urgent: bool = False) -> int:
+        """How many more requests the mailbox takes, emergencies or others."""
+        return self.mailbox.room(urgent=urgent)
 
     def submit(self, parcel: Parcel) -> None:
         """Take a parcel for which there is room."""

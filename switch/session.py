@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 import structlog
 
 from switch.mailbox import Parcel, refusal
+from switch.parameters import parameters
+from switch.shards import room_for
 from wire.codec import Unreadable, encode_message, reply_decoder
 from wire.codes import Code, Reason
 from wire.connection import Connection, State
@@ -21,11 +23,14 @@ from wire.messages import (
     AccountRequest,
     Echo,
     Echoed,
+    Emergency,
+    ParametersInquiry,
     Rejected,
     SignedOff,
     SignedOn,
     SignOff,
     SignOn,
+    TerminalRequest,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +45,7 @@ UNREADABLE_MAX: Final = 1_000
 
 _CLOSED: Final = State.CLOSED
 _TO_SHARD: Final = frozenset(get_args(AccountRequest))
+_ABOUT_TERMINAL: Final = frozenset(get_args(TerminalRequest))
 _NAME_ORIGINAL: Final = frozenset(
     request for request in get_args(AccountRequest) if "original_terminal" in request.__struct_fields__
 )
@@ -216,10 +222,14 @@ class Session(asyncio.Protocol):
         asked, asked_max = gateway.asked_this_second, self._asked_max
         terminals, room = self._terminals, self._in_flight_max - self.in_flight
         requests: list[Any] = []
+        about_terminals: list[Any] = []
         wait_ms_min = WAIT_MS_MAX
         for place, message in enumerate(messages):
             if type(message) not in _TO_SHARD:
-                self._answer_here(message, place)
+                if type(message) in _ABOUT_TERMINAL:
+                    about_terminals.append(message)
+                else:
+                    self._answer_here(message, place)
                 continue
             terminal = message.terminal
             if terminal not in terminals or (
@@ -239,6 +249,8 @@ class Session(asyncio.Protocol):
                 requests.append(message)
         if requests:
             self._submit(requests, now, wait_ms_min)
+        for request in about_terminals:
+            self._admit_about_terminal(request, now)
         if gateway.to_flush:
             gateway.flush()
         if self._unreadable > UNREADABLE_MAX:
@@ -249,16 +261,55 @@ class Session(asyncio.Protocol):
 
     def _submit(self, requests: list[Any], now: float, wait_ms_min: int) -> None:
         for shard, theirs in self._gateway.shards.sort(requests):
-            shut = shard.refusal
-            room = shard.room() if shut is None else 0
+            room, reason = room_for(shard, theirs)
             if len(theirs) > room:
                 for request in theirs[room:]:
-                    self._refuse(request, Code.TRY_AGAIN, shut or Reason.BUSY_SHARD)
+                    self._refuse(request, Code.TRY_AGAIN, reason)
                 theirs = theirs[:room]  # noqa: PLW2901 - what is left of them
                 if not theirs:
                     continue
             self.in_flight += len(theirs)
             shard.submit(Parcel(self, theirs, now, wait_ms_min))
+
+    def _admit_about_terminal(self, request: Any, now: float) -> None:
+        """As `_admit`, of a request that needs no account. Whatever else is asked leaves room for an emergency."""
+        gateway, terminal = self._gateway, request.terminal
+        urgent = type(request) is Emergency
+        asked = gateway.emergencies_this_second if urgent else gateway.asked_this_second
+        count = asked.get(terminal, 0)
+        if terminal not in self._terminals:
+            self._refuse(request, Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION)
+        elif gateway.stopping:
+            self._refuse(request, Code.TRY_AGAIN, Reason.STOPPING)
+        elif not urgent and self.in_flight >= self._in_flight_max:
+            self._refuse(request, Code.TRY_AGAIN, Reason.BUSY_SESSION)
+        elif count >= self._asked_max:
+            self._refuse(request, Code.TRY_AGAIN, Reason.BUSY_TERMINAL)
+        else:
+            asked[terminal] = count + 1
+            self._ask_about_terminal(request, now)
+
+    def _ask_about_terminal(self, request: Any, now: float) -> None:
+        gateway = self._gateway
+        if type(request) is ParametersInquiry:
+            self._queue(encode_message(parameters(request, gateway.campus)))
+            return
+        self.in_flight += 1
+        refused = (
+            self._call(request, now) if type(request) is Emergency else gateway.ask_every_shard(self, request, now)
+        )
+        if refused is not None:
+            self.in_flight -= 1
+            self._refuse(request, Code.TRY_AGAIN, refused)
+
+    def _call(self, request: Emergency, now: float) -> Reason | None:
+        """Have it recorded by its terminal's shard, or say why not now."""
+        shard = self._gateway.shards.of_terminal(request.terminal)
+        room, reason = room_for(shard, [request])
+        if room < 1:
+            return reason
+        shard.submit(Parcel(self, [request], now, request.wait_ms))
+        return None
 
     def _refuse(self, request: Any, code: Code, reason: Reason) -> None:
         self._gateway.meters.refusals[int(code), reason.value] += 1

@@ -11,7 +11,8 @@ from switch.batches import Answered, ParcelSent, decode_parcels, encode_answered
 from switch.embedded import EmbeddedShard
 from switch.mailbox import Parcel, refusal
 from switch.meters import Meters
-from wire.codes import Code, Reason
+from switch.shards import room_for
+from wire.codes import Code
 
 
 class ShardHost:
@@ -38,9 +39,8 @@ class ShardHost:
     def _submit(self, sent: ParcelSent, sender: _ParcelSender, received: float) -> None:
         requests: list[Any] = sent.requests
         embedded = self._embedded
-        room = embedded.room() if embedded.refusal is None else 0
+        room, reason = room_for(embedded, requests)
         if len(requests) > room:
-            reason = embedded.refusal or Reason.BUSY_SHARD
             self._meters.refusals[int(Code.TRY_AGAIN), reason.value] += len(requests) - room
             sender.take([refusal(request, Code.TRY_AGAIN, reason) for request in requests[room:]])
             requests = requests[:room]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from actors.placement import SLOTS, shard_of, slot_of
-from switch.mailbox import Parcel
+from switch.mailbox import Parcel, is_urgent
 from wire.codes import Reason
 
 
@@ -24,8 +24,8 @@ class ShardHandle(Protocol):
         """Time of its newest event, as far as it is known here."""
         ...
 
-    def room(self) -> int:
-        """How many more requests it takes."""
+    def room(self, *, urgent: bool = False) -> int:
+        """How many more requests it takes, emergencies or others."""
         ...
 
     def submit(self, parcel: Parcel) -> None:
@@ -35,6 +35,18 @@ class ShardHandle(Protocol):
     async def drain(self) -> None:
         """Wait until everything that was submitted is answered."""
         ...
+
+
+def room_for(shard: ShardHandle, requests: Sequence[Any]) -> tuple[int, Reason]:
+    """How many of a parcel's requests the shard takes now, and why it does not take more (to be answered 91).
+
+    Emergencies are taken as long as anything can be recorded at all.
+    """
+    urgent = is_urgent(requests)
+    shut = shard.refusal
+    if shut is None or (urgent and shut is Reason.BUSY_SHARD):
+        return shard.room(urgent=urgent), Reason.BUSY_SHARD
+    return 0, shut
 
 
 Handle = TypeVar("Handle", bound=ShardHandle)
@@ -56,6 +68,10 @@ class Shards(Generic[Handle]):
         for request in requests:
             sorted_requests.setdefault(self._by_slot[slot_of(request.account)], []).append(request)
         return tuple(sorted_requests.items())
+
+    def of_terminal(self, terminal: int) -> Handle:
+        """The shard that records what happens to the terminal itself."""
+        return self._by_slot[slot_of(str(terminal))]
 
     @property
     def time_us(self) -> int:

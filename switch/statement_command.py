@@ -67,7 +67,7 @@ def _events(store: LmdbStore, account: str) -> Iterator[tuple[int, Any]]:
     packed = snapshots.actor(account)
     head = msgspec.msgpack.decode(packed, type=Account).position if packed is not None else 0
     for position, event in journal.events(replay_from):
-        if event.account == account:
+        if ACCOUNT.owner(event) == account:
             head = max(head, position)
     if not head:
         raise click.UsageError(f"no account {account} in this data folder")

@@ -107,6 +107,7 @@ class Reason(StrEnum):
     STORE_FULL = "store-full"
     NOT_READY = "not-ready"
     STOPPING = "stopping"
+    SHARD_SILENT = "shard-silent"
     OUTCOME_UNKNOWN = "outcome-unknown"
     # 94
     CONTENT_DIFFERS = "content-differs"

@@ -26,6 +26,9 @@ Stan = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 OfflineNumber = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """A second counter of its terminal, of what it accepted offline: from 1, without gaps."""
 
+BusinessDay = Annotated[int, Meta(ge=20_000_101, le=99_991_231)]
+"""As a number: 20260901 is 1 September 2026."""
+
 WAIT_MS_MAX = 600_000
 Milliseconds = Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)]
 Amount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -257,6 +260,53 @@ class CorrectEntry(OperatorCommand, array_like=True, tag=50, frozen=True, gc=Fal
     reason: CorrectionReason
 
 
+class ServiceTotal(Struct, array_like=True, frozen=True, gc=False):
+    """What a terminal did of one service on a business day: how many approved ones, and their amounts together."""
+
+    service: Annotated[str, Meta(min_length=1, max_length=32)]
+    count: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    amount: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
+class Reconciliation(Struct, array_like=True, tag=24, frozen=True):
+    """ISO 8583 0500: do terminal and switch agree about a business day? No effect, closes nothing, not recorded."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    business_day: BusinessDay
+    totals: Annotated[tuple[ServiceTotal, ...], Meta(max_length=32)]
+
+
+class Emergency(Struct, array_like=True, tag=25, frozen=True, gc=False):
+    """Somebody at the terminal calls for help, perhaps with a card, of whatever state. Never declined."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: Annotated[str, Meta(max_length=19)] = ""
+    card: Annotated[str, Meta(max_length=20)] = ""
+
+
+class ParametersInquiry(Struct, array_like=True, tag=26, frozen=True, gc=False):
+    """What a terminal of this kind has to know, if anything of it is not in `version`. No effect, not recorded."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    version: Annotated[str, Meta(max_length=64)] = ""
+
+
+class HotListInquiry(Struct, array_like=True, tag=27, frozen=True, gc=False):
+    """Which cards must not be used, as far as that is not in `version`? No effect, not recorded."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    cards_max: Annotated[int, Meta(ge=10, le=500)]
+    version: Annotated[str, Meta(max_length=4_096)] = ""
+
+
 class SignedOn(Struct, array_like=True, tag=101, frozen=True):
     """Answer to SignOn: the limits of this session. With a code other than 00 the switch then closes."""
 
@@ -319,6 +369,60 @@ class Statement(Struct, array_like=True, tag=111, frozen=True):
     entries: tuple[StatementEntry, ...]
 
 
+class Figures(Struct, array_like=True, tag=112, frozen=True):
+    """Answer to a Reconciliation that is not in balance: both sides' totals. One in balance gets an Answer.
+
+    Each service that has a total stands once in a list, in alphabetical order.
+    """
+
+    terminal: int
+    stan: int
+    business_day: int
+    of_terminal: tuple[ServiceTotal, ...]
+    of_switch: tuple[ServiceTotal, ...]
+
+
+class MealPeriodEnd(Struct, array_like=True, frozen=True, gc=False):
+    """A part of the local day; it begins where the one before it ends."""
+
+    name: str
+    until: str
+
+
+class Parameters(Struct, array_like=True, tag=113, frozen=True):
+    """Answer to a ParametersInquiry. If `version` is the one that was asked from, nothing else is told.
+
+    Amounts are minor units.
+    """
+
+    terminal: int
+    stan: int
+    version: str
+    prompt: str = ""
+    pin_above: int = 0
+    meal_periods: tuple[MealPeriodEnd, ...] = ()
+    offline_floor: int = 0
+    offline_total: int = 0
+
+
+class HotCard(Struct, array_like=True, frozen=True, gc=False):
+    """A card and why it must not be used; an empty `state`: it may be used again."""
+
+    card: str
+    state: str
+
+
+class HotList(Struct, array_like=True, tag=114, frozen=True):
+    """Answer to a HotListInquiry. `whole` 1: these cards stand instead of all that were known; `more` 1: ask again."""
+
+    terminal: int
+    stan: int
+    version: str
+    whole: int
+    more: int
+    cards: tuple[HotCard, ...]
+
+
 class Rejected(Struct, array_like=True, tag=120, frozen=True):
     """Answer to a message that could not be read: its place in its record (from 0) and what was expected.
 
@@ -354,6 +458,10 @@ AccountRequest = (
 )
 """Requests about one account: the shard answers them."""
 
-Request = SignOn | SignOff | Echo | AccountRequest
-Reply = SignedOn | SignedOff | Echoed | Answer | Statement | Rejected
+TerminalRequest = Reconciliation | Emergency | ParametersInquiry | HotListInquiry
+"""Requests about a terminal, which need no account."""
+
+Request = SignOn | SignOff | Echo | AccountRequest | TerminalRequest
+Reply = SignedOn | SignedOff | Echoed | Answer | Statement | Figures | Parameters | HotList | Rejected
 AccountReply = Answer | Statement
+TerminalReply = Answer | Figures | Parameters | HotList

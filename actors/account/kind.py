@@ -1,35 +1,65 @@
-"""The account as a row for the shard."""
+"""The account as a row for the shard, with the requests about a terminal that its shards answer beside it."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from actors.account.answers import answer_repeat, bears_on, concerns, same_content
 from actors.account.booking import book, holdings
 from actors.account.events import Event
+from actors.account.hot_cards import hot_card, hot_changes
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.state import Account, new_account
 from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, OFFLINE_NUMBER, OPENING, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
+from actors.terminal.emergency import answer_emergency, effect_of_emergency, raise_emergency
+from actors.terminal.events import Alarm, EmergencyRaised
+from actors.terminal.hot_list import hot_list_of_part
+from actors.terminal.reconciliation import figures_of_part
+from wire.messages import Emergency, HotListInquiry, Reconciliation
+
+
+def _concerns(event: Any) -> tuple[tuple[int, int], ...]:
+    return ((event.terminal, event.stan),) if isinstance(event, Alarm) else concerns(event)
+
+
+def _bears_on(event: Any) -> tuple[tuple[int, int], ...]:
+    return _concerns(event) if isinstance(event, Alarm) else bears_on(event)
+
+
+def _answer_repeat(event: Any, request: Any) -> Any:
+    """Of an alarm, terminal and STAN are all of its content."""
+    return answer_emergency(event) if isinstance(event, Alarm) else answer_repeat(event, request)
+
+
+def _owner(event: Any) -> str | int:
+    owner: str | int = event.terminal if isinstance(event, Alarm) else event.account
+    return owner
+
 
 ACCOUNT: Final = Kind(
     state_type=Account,
-    event_type=Event,
+    event_type=Event | Alarm,
     new=new_account,
     decide=DECIDE,
     apply=APPLY,
-    service=SERVICE,
-    answer=ANSWER,
-    answer_repeat=answer_repeat,
+    service={**SERVICE, Emergency: "emergency", EmergencyRaised: "emergency"},
+    answer={**ANSWER, EmergencyRaised: answer_emergency},
+    answer_repeat=_answer_repeat,
     same_content=same_content,
-    concerns=concerns,
-    bears_on=bears_on,
+    concerns=_concerns,
+    bears_on=_bears_on,
     original_of=ORIGINAL_OF,
     offline_number=OFFLINE_NUMBER,
     events_wanted=events_wanted,
     inquire=inquire,
     holdings=holdings,
-    effect=EFFECT,
+    effect={**EFFECT, EmergencyRaised: effect_of_emergency},
     book=book,
     opening=OPENING,
+    alarms={Emergency: raise_emergency},
+    owner=_owner,
+    part={Reconciliation: figures_of_part, HotListInquiry: hot_list_of_part},
+    hot_changes=hot_changes,
+    hot_card=hot_card,
 )

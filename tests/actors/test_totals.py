@@ -183,3 +183,17 @@ def test_agrees_with_a_plain_dictionary_of_durable_events(turns: list[tuple[list
         for terminal in range(1001, 1004):
             of_day = {event: sums for event, sums in expected.items() if (event[0], event[2]) == (day, terminal)}
             assert totals.of(day, terminal) == of_day
+
+
+def test_what_is_only_read_takes_no_place_in_memory() -> None:
+    stored: dict[TotalsKey, Sums] = {key(DAY - 9): [4, 400, 40]}
+    totals = Totals(
+        lambda day, terminal: {at: sums for at, sums in stored.items() if (at[0], at[2]) == (day, terminal)}
+    )
+    count(totals, (key(), 10, 50))
+    assert totals.read(DAY, 1001) == {key(): [1, 10, 50]}
+    assert totals.read(DAY - 9, 1001) == stored
+    assert totals.read(DAY - 9, 1002) == totals.read(DAY + 9, 1001) == {}
+    assert {day for day, _ in totals.in_memory(1001)} == {DAY}
+    count(totals, (key(DAY - 9), 1, 51))
+    assert totals.read(DAY - 9, 1001) == {key(DAY - 9): [5, 401, 51]}

@@ -5,6 +5,7 @@ Every answer is judged at once; at the end, and after each restart, so is the wh
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, time
 from itertools import count
 from typing import Any
@@ -19,9 +20,11 @@ from msgspec.structs import replace
 from actors.account.card import CardState as SwitchCardState
 from actors.account.card import PersonClass
 from actors.account.events import PinReset
+from actors.account.hot_cards import HOT
 from actors.account.kind import ACCOUNT
 from actors.account.pins import keyed_hash
 from actors.calendar import Calendar, MealPeriod, Moment
+from actors.hot_list import GOOD
 from actors.journal import seal_batch
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
@@ -37,15 +40,17 @@ from simulators.campus import SERVICES_BY_KIND as SIMULATED_SERVICES
 from simulators.campus import Limits, PriceRule, Terminal
 from switch.campus import SERVICES_BY_KIND
 from wire.codec import reply_decoder
-from wire.codes import Code
+from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
     Advice,
+    Answer,
     BalanceInquiry,
     ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    Emergency,
     FeePayment,
     FindCard,
     FreezeCard,
@@ -53,6 +58,7 @@ from wire.messages import (
     MiniStatement,
     OpenAccount,
     Purchase,
+    Reconciliation,
     Refund,
     ReplaceCard,
     ReportLoss,
@@ -162,6 +168,8 @@ NEW_CARDS = {
     ReplaceCard: (SERIALS, st.sampled_from(FeePayment)),
 }
 CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FindCard, FreezeCard, UnfreezeCard, UnfreezeCard)
+RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up"}
+RECONCILED = ("purchase", "top-up", "reversal-of-purchase", "reversal-of-top-up")
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
 
@@ -197,6 +205,9 @@ class Histories(RuleBasedStateMachine):
         self.stans = count(1)
         self.offline_numbers = count(1)
         self.asked: list[Any] = []
+        self.authorized: dict[int, tuple[Any, int]] = {}
+        """What was approved with an effect, and how much money it was, by authorization number."""
+
         self.period = 0
         self.cards = {account: [card_of(account)] for account in (ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT)}
         """By account: the serials of all cards that it ever had, the current one last."""
@@ -371,10 +382,28 @@ class Histories(RuleBasedStateMachine):
         period_starts_us = NOON_US + self.period * 2 * HOUR_US
         self.auditor.change_rules(replace(RULES, period=self.period, period_starts_us=period_starts_us))
 
+    @rule(terminal=TERMINALS)
+    def reconciliation(self, terminal: int) -> None:
+        """The switch's totals are what its answers told the terminal."""
+        figures, _ = self.decide(Reconciliation(terminal, next(self.stans), 1_000, TODAY, ()))
+        told = {total.service: (total.count, total.amount) for total in figures.of_switch}
+        assert {service: told.get(service, (0, 0)) for service in RECONCILED} == {
+            service: (len(amounts), sum(amounts)) for service, amounts in self.taken_by(terminal).items()
+        }
+
+    @rule(account=ACCOUNTS, terminal=TERMINALS, copies=st.integers(1, 2))
+    def emergency(self, account: str, terminal: int, copies: int) -> None:
+        request = Emergency(terminal, next(self.stans), 1_000, account, card_of(account))
+        helped = Answer(terminal, request.stan, Code.APPROVED, Reason.NONE, 0, (), ())
+        assert [self.decide(request) for _ in range(copies)] == [(helped, True), (helped, False)][:copies]
+
     @rule()
     def restart(self) -> None:
         verify(self.store, ACCOUNT)
+        self.check_hot_list()
+        before, _ = self.shard.hot_list.since(0, 1_000)
         self.shard = recover(self.store, ACCOUNT)
+        assert self.shard.hot_list.since(0, 1_000) == (before, False)
 
     @invariant()
     def nothing_is_wrong(self) -> None:
@@ -432,15 +461,35 @@ class Histories(RuleBasedStateMachine):
     def ask(self, request: Any) -> Any:
         """One turn with one request, whose answer the auditor judges."""
         self.auditor.record_sent(request)
+        answer, recorded = self.decide(request)
+        self.auditor.judge(request, answer)
+        if recorded:
+            self.note(request, answer.code is Code.APPROVED)
+        self.asked.append(request)
+        if getattr(answer, "authorization", 0):
+            price = sum(answer.paid) if isinstance(request, Purchase) else getattr(request, "amount", 0)
+            self.authorized[answer.authorization] = request, price
+        return answer
+
+    def decide(self, request: Any) -> tuple[Any, bool]:
+        """What one turn with one request answers, and whether that was recorded in it."""
         turn = self.shard.decide([request], self.moment(), POLICY)
         self.shard.commit(turn)
         self.shard.adopt(turn)
-        answer = reply_decoder.decode_message(turn.answers[0])
-        self.auditor.judge(request, answer)
-        if turn.recorded:
-            self.note(request, answer.code is Code.APPROVED)
-        self.asked.append(request)
-        return answer
+        return reply_decoder.decode_message(turn.answers[0]), bool(turn.recorded)
+
+    def taken_by(self, terminal: int) -> dict[str, list[int]]:
+        """The amounts of what was approved with an authorization number, by service."""
+        taken: dict[str, list[int]] = {service: [] for service in RECONCILED}
+        prices = {(request.terminal, request.stan): (request, price) for request, price in self.authorized.values()}
+        for request, amount in self.authorized.values():
+            service = RECONCILED_AS.get(type(request))
+            if isinstance(request, Reversal):
+                original, amount = prices[request.original_terminal, request.original_stan]  # noqa: PLW2901
+                service = f"reversal-of-{RECONCILED_AS[type(original)]}"
+            if request.terminal == terminal and service is not None:
+                taken[service].append(amount)
+        return taken
 
     def note(self, request: Any, approved: bool) -> None:  # noqa: FBT001 - what the answer was
         """Keep the serial of a new card; the ones before it are dead for ever."""
@@ -450,9 +499,24 @@ class Histories(RuleBasedStateMachine):
             cards.append(request.card)
         assert not (approved and isinstance(request, Purchase | TopUp) and request.card in cards[:-1])
 
+    def check_hot_list(self) -> None:
+        """It follows from the accounts' cards, whatever led to them."""
+        serials = Counter(serial for cards in self.cards.values() for serial in {*cards})
+        for number, cards in self.cards.items():
+            account = self.shard.state(number)
+            if account is None:
+                continue
+            dead = {serial: "replaced" for serial in cards if serial not in {account.card, card_of(UNOPENED)}}
+            now = {account.card: account.card_state.value if account.card_state in HOT else GOOD}
+            for serial, state in {**dead, **now}.items():
+                listed = self.shard.hot_list.newest(serial)
+                if serials[serial] == 1:
+                    assert (listed.state if listed is not None else GOOD) == state
+
     def teardown(self) -> None:
         """The journal replays to what the shard says."""
         verify(self.store, ACCOUNT)
+        self.check_hot_list()
 
 
 TestHistories = Histories.TestCase

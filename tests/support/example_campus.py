@@ -220,6 +220,7 @@ def image(shard: Shard, numbers: Iterable[str]) -> dict[str, Any]:
     return {
         "states": states,
         "stans": highest_stans(shard),
+        "alarms": {number: cell.durable for number, cell in sorted(shard.alarms.items()) if cell.durable},
         "held": shard.ledger.held,
         "balances": dict(sorted(shard.ledger.balances.items())),
         "head": shard.head,

@@ -13,6 +13,7 @@ from actors.account.card import CardState, PersonClass
 from actors.account.kind import ACCOUNT
 from actors.calendar import Moment
 from actors.opening import Opening, open_accounts
+from actors.placement import shard_of, slot_of
 from actors.policy import Policy
 from actors.recovery import recover
 from actors.shard import SNAPSHOT_LAG, Shard
@@ -46,12 +47,15 @@ def reversal(stan: int, original: Purchase, terminal: int = TILL) -> Reversal:
     return Reversal(terminal, stan, 60_000, original.account, original.terminal, original.stan, original.amount)
 
 
-def opened_shard(store: Store, clock: Clock, snapshot_lag: int = SNAPSHOT_LAG) -> Shard:
-    """A shard with ACCOUNTS accounts of BALANCE each."""
-    shard = recover(store, ACCOUNT, snapshot_lag=snapshot_lag)
+def opened_shard(
+    store: Store, clock: Clock, snapshot_lag: int = SNAPSHOT_LAG, number: int = 0, shards: int = 1
+) -> Shard:
+    """A shard with those of ACCOUNTS accounts of BALANCE each that are its own."""
+    shard = recover(store, ACCOUNT, number, snapshot_lag=snapshot_lag)
     openings = [
-        Opening(number, card_of(number), CardState.ACTIVE, 20991231, PersonClass.STUDENT, (BALANCE,))
-        for number in map(account_number, range(1, ACCOUNTS + 1))
+        Opening(account, card_of(account), CardState.ACTIVE, 20991231, PersonClass.STUDENT, (BALANCE,))
+        for account in map(account_number, range(1, ACCOUNTS + 1))
+        if shard_of(slot_of(account), shards) == number
     ]
     open_accounts(shard, openings, Moment(clock.now_us(), 0, 0))
     shard.checkpoint()
@@ -62,7 +66,14 @@ class EmbeddedInProcess:
     """An embedded shard and everything that it tells its surroundings."""
 
     def __init__(
-        self, store: Store, policy: Policy, *, mailbox_max: int = 1_000, snapshot_lag: int = SNAPSHOT_LAG
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        mailbox_max: int = 1_000,
+        snapshot_lag: int = SNAPSHOT_LAG,
+        number: int = 0,
+        shards: int = 1,
     ) -> None:
         self.clock = Clock()
         self.meters = Meters()
@@ -72,7 +83,7 @@ class EmbeddedInProcess:
         self.broken: list[BaseException] = []
         self.gateway: Gateway | None = None
         self.embedded = EmbeddedShard(
-            opened_shard(store, self.clock, snapshot_lag), policy, self.clock, self.meters, mailbox_max,
+            opened_shard(store, self.clock, snapshot_lag, number, shards), policy, self.clock, self.meters, mailbox_max,
             self._delivered, self.broken.append,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from actors.account.card import PersonClass
 from actors.policy import OPERATOR_COMMANDS, Limits, OfflineLimits, Price, Service
 from switch.campus import (
     AMOUNT_MINOR_MAX,
+    PROMPTS,
     SERVICES_BY_KIND,
     TERMINALS_MAX,
     ConfigurationError,
@@ -215,6 +216,30 @@ def test_two_prices_for_the_same_are_refused(campus_file, period):
     assert mistake.startswith("prices[1]: prices[0] has the same class, merchant and period; expected one")
 
 
+def test_prompts_are_optional_and_each_kind_of_them(campus_file):
+    campus_file.write_text(changed("[prompts] ", "#").replace('canteen = "P', '# canteen = "P'))
+    prompts = read_campus(campus_file).prompts
+    assert set(prompts) == set(read_campus(campus_file).policy.terminals)
+    assert (prompts[1001], prompts[9001], prompts[9101]) == (PROMPTS["canteen"], PROMPTS["top-up"], PROMPTS["kiosk"])
+    campus_file.write_text(
+        changed('"Please tap your card"', '"Tap, please"').replace("[prompts]", '[prompts]\ntop-up = "Coins"')
+    )
+    prompts = read_campus(campus_file).prompts
+    assert (prompts[1001], prompts[3001], prompts[9001]) == ("Tap, please", PROMPTS["shop"], "Coins")
+    assert set(PROMPTS) == {*SERVICES_BY_KIND, "operator"}
+
+
+def test_meal_periods_fit_into_a_terminals_parameters(campus_file):
+    period = '\n[[meal_periods]]\nname = "{0}"\nuntil = "23:59:{0}"\n'
+    [mistake] = mistakes(
+        campus_file,
+        EXAMPLE.replace('until = "23:59:59"', 'until = "23:00"')
+        + "".join(period.format(place) for place in range(10, 31)),
+    )
+    assert mistake.startswith("meal_periods: ")
+    assert "length <= 24" in mistake
+
+
 def test_a_byte_order_mark_is_no_mistake(campus_file):
     campus_file.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.encode())
     assert read_campus(campus_file).name == "Example University"
@@ -249,6 +274,8 @@ def test_what_a_kind_of_terminal_may_ask_for():
         ("[limits.visitor]", "[limits.visitors]", "limits.visitors", "unknown"),
         ("[limits.visitor]", "[limits.service_staff]", "limits.service_staff", "unknown"),
         ('day_max = "150.00"', 'dya_max = "200.00"', "limits.visitor.dya_max", "unknown"),
+        ('"Please tap your card"', '""', "prompts[...]", "length >= 1"),
+        ('"Please tap your card"', f'"{65 * "x"}"', "prompts[...]", "length <= 64"),
         ("in_flight_max = 256", "in_flight_max = 0", "sessions.in_flight_max", "expected `int` >= 1"),
         (
             "record_bytes_max = 65535",
@@ -297,6 +324,7 @@ def test_a_mistake_of_shape_names_its_key_and_what_was_expected(campus_file, old
         ),
         ('["subsidy", "family", "main"]', '["meals", "family", "main"]', "purses.spending_order", "each of main"),
         ('"subsidy", "family"', '"main", "main"', "purses.spending_order", "each of main, subsidy, family once"),
+        ('canteen = "P', 'cantine = "P', "prompts.cantine", "expected one of canteen, shop, bath"),
         ("echo_seconds = 60", "echo_seconds = 300", "sessions.echo_seconds", "less than idle_seconds"),
         ('until = "14:00"', 'until = "10:00"', "meal_periods[1].until", "later than 10:00:00"),
         ('until = "10:00"', 'until = "00:00"', "meal_periods[0].until", "later than 00:00:00"),

@@ -20,7 +20,7 @@ from station_client import StationClient
 from actors.placement import shard_of, slot_of
 from switch.data_folder import shard_folder
 from wire.codes import Code
-from wire.messages import Purchase, Reversal, TopUp
+from wire.messages import Emergency, Purchase, Reversal, TopUp
 
 SHARDS = 2
 ACCOUNTS = [account_number(place) for place in range(1, 6)]
@@ -75,6 +75,23 @@ def test_each_shortfall_is_told_once_by_cursor(data, campus, tmp_path):
     shard = shard_of(slot_of(ACCOUNTS[0]), SHARDS)
     told = {"effect": "suspicious", "reason": "top-up-was-spent", "shard": shard, "terminal": TOP_UP_MACHINE, "stan": 2}
     assert first.items() >= told.items()
+
+
+def test_an_emergency_is_told_with_what_the_terminal_knew(data, campus):
+    async def call_for_help(switch: RunningSwitch) -> None:
+        async with StationClient(switch.address, NORTH) as north:
+            known = Emergency(TILL, 1, 5_000, ACCOUNTS[0], card_of(ACCOUNTS[0]))
+            answers = await north.ask(known, known, Emergency(TILL, 2, 5_000))
+            assert {answer.code for answer in answers} == {Code.APPROVED}
+
+    with RunningSwitch(data, campus) as switch:
+        asyncio.run(call_for_help(switch))
+        assert switch.stop() == 0
+    known, unknown = printed("--data", data)
+    told = {"effect": "emergency", "shard": shard_of(slot_of(str(TILL)), SHARDS), "terminal": TILL, "merchant": 1}
+    assert known.items() >= {**told, "stan": 1, "account": ACCOUNTS[0], "card": card_of(ACCOUNTS[0])}.items()
+    assert unknown.items() >= {**told, "stan": 2, "account": "", "card": ""}.items()
+    assert command("verify", "--data", data).exit_code == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -18,6 +18,8 @@ EXPECTED = {
     "tapswitch_refusals": "counter",
     "tapswitch_rejected": "counter",
     "tapswitch_repeats": "counter",
+    "tapswitch_emergencies": "counter",
+    "tapswitch_reconciliations": "counter",
     "tapswitch_sign_ons": "counter",
     "tapswitch_commits_refused": "counter",
     "tapswitch_latency_seconds": "histogram",

@@ -23,13 +23,22 @@ from wire.messages import (
     CorrectionReason,
     Echo,
     Echoed,
+    Emergency,
     FeePayment,
+    Figures,
     FindCard,
     FreezeCard,
+    HotCard,
+    HotList,
+    HotListInquiry,
     IssueCard,
+    MealPeriodEnd,
     MiniStatement,
     OpenAccount,
+    Parameters,
+    ParametersInquiry,
     Purchase,
+    Reconciliation,
     Refund,
     Rejected,
     ReplaceCard,
@@ -38,6 +47,7 @@ from wire.messages import (
     Request,
     Reversal,
     ReviewLoss,
+    ServiceTotal,
     SetExpiry,
     SignedOff,
     SignedOn,
@@ -74,6 +84,12 @@ PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor
 sealed = st.binary(max_size=64)
 entries = st.builds(StatementEntry, counters, st.text(), codes, signed, purses, counters, counters)
 
+sums = st.integers(0, 2**53 - 1)
+totals = st.lists(st.builds(ServiceTotal, st.text(min_size=1, max_size=32), sums, sums), max_size=32).map(tuple)
+days = st.integers(20_000_101, 99_991_231)
+periods = st.lists(st.builds(MealPeriodEnd, st.text(), st.text()), max_size=24).map(tuple)
+hot_cards = st.lists(st.builds(HotCard, st.text(), st.text()), max_size=20).map(tuple)
+
 REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     SignOn: st.builds(SignOn, signed, st.text(max_size=64)),
     SignOff: st.builds(SignOff),
@@ -98,6 +114,10 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     CloseAccount: st.builds(CloseAccount, *command),
     SetExpiry: st.builds(SetExpiry, *command, days),
     CorrectEntry: st.builds(CorrectEntry, *command, st.integers(0, 2), signed, st.sampled_from(CorrectionReason)),
+    Reconciliation: st.builds(Reconciliation, terminals, stans, waits, days, totals),
+    Emergency: st.builds(Emergency, terminals, stans, waits, st.text(max_size=19), st.text(max_size=20)),
+    ParametersInquiry: st.builds(ParametersInquiry, terminals, stans, waits, st.text(max_size=64)),
+    HotListInquiry: st.builds(HotListInquiry, terminals, stans, waits, st.integers(10, 500), st.text(max_size=100)),
 }
 REPLIES: dict[type, st.SearchStrategy[Any]] = {
     SignedOn: st.builds(SignedOn, codes, reasons, *[counters] * 6),
@@ -105,6 +125,9 @@ REPLIES: dict[type, st.SearchStrategy[Any]] = {
     Echoed: st.builds(Echoed, counters, counters),
     Answer: st.builds(Answer, terminals, stans, codes, reasons, counters, purses, purses, counters),
     Statement: st.builds(Statement, terminals, stans, purses, st.lists(entries, max_size=20).map(tuple)),
+    Figures: st.builds(Figures, terminals, stans, days, totals, totals),
+    Parameters: st.builds(Parameters, terminals, stans, st.text(), st.text(), sums, periods, sums, sums),
+    HotList: st.builds(HotList, terminals, stans, st.text(), sums, sums, hot_cards),
     Rejected: st.builds(Rejected, counters, counters, codes, reasons, counters, st.text()),
 }
 DIRECTIONS = [(codec.request_decoder, message) for message in REQUESTS.values()] + [

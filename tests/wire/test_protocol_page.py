@@ -19,7 +19,7 @@ from wire.codec import Unreadable
 from wire.codes import TECHNICAL_CODES, Code, Reason
 from wire.connection import Connection
 from wire.errors import Breach, PeerProtocolError
-from wire.messages import Echo, Rejected, Reply, Request, StatementEntry
+from wire.messages import Echo, HotCard, MealPeriodEnd, Rejected, Reply, Request, ServiceTotal, StatementEntry
 from wire.pin import PinContext, PinUse, open_pin, seal_pin
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -279,7 +279,7 @@ def test_every_message_has_its_fields_in_order_and_no_other_has() -> None:
         documented[name] = (int(tag) if tag else None, tuple(rows))
     actual = {
         message.__name__: (message.__struct_config__.tag, message.__struct_fields__)
-        for message in (*MESSAGES.values(), StatementEntry)
+        for message in (*MESSAGES.values(), StatementEntry, ServiceTotal, MealPeriodEnd, HotCard)
     }
     assert documented == actual
 
@@ -305,12 +305,14 @@ def test_ranges_are_those_that_the_code_accepts() -> None:
             messages.Advice,
             messages.CorrectEntry,
             messages.OpenAccount,
+            messages.HotListInquiry,
         )
         for field in msgspec.inspect.type_info(message).fields
         if isinstance(field.type, msgspec.inspect.StrType | msgspec.inspect.IntType)
     }
     assert amount == (1, 100_000_000, False)
     assert accepted.pop("amount") == (-(2**63), 2**63 - 1, False)
+    assert accepted.pop("version") == (None, 4_096, True)
     assert documented == accepted
 
 

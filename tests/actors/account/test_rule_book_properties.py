@@ -35,6 +35,7 @@ from actors.account.answers import answer_repeat, concerns, same_content
 from actors.account.booking import holdings, postings
 from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
+from actors.account.hot_cards import LEAVE_CARD
 from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
 from actors.account.purses import draw as draw_on
@@ -43,6 +44,7 @@ from actors.account.state import Account, Loss
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from actors.policy import Limits, Price
+from actors.terminal.events import EmergencyRaised
 from wire.codes import Code, Reason
 from wire.messages import (
     AccountReply,
@@ -54,6 +56,7 @@ from wire.messages import (
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    Emergency,
     FeePayment,
     FindCard,
     FreezeCard,
@@ -240,6 +243,7 @@ def test_event_survives_the_journal(decision: tuple[Account, Any, Any]) -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=events.Event) == event
     after = APPLY[type(event)](account, event, account.position + 1)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(after), type=Account) == after
+    assert type(event) not in LEAVE_CARD or (after.card, after.card_state) == (account.card, account.card_state)
 
 
 @settings(max_examples=200, deadline=None)
@@ -279,15 +283,17 @@ def test_every_inquiry_gets_an_answer(
 def test_tables_of_the_kind_know_every_event_and_request() -> None:
     decided = set(get_args(events.Decided))
     assert set(ACCOUNT.apply) == decided | {events.Opened}
-    assert set(ACCOUNT.answer) == decided
-    assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | set(get_args(AccountRequest))
+    assert set(ACCOUNT.answer) == decided | {EmergencyRaised}
+    known = set(get_args(AccountRequest)) | {EmergencyRaised, Emergency}
+    assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | known
     assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
     assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | {events.Opened}
     assert ACCOUNT.opening == {OpenAccount, Advice}
 
 
 def test_tags_of_events_never_change() -> None:
-    tags = {kind.__name__: kind.__struct_config__.tag for kind in get_args(events.Event)}
+    kinds = (*get_args(events.Event), EmergencyRaised)
+    tags = {kind.__name__: kind.__struct_config__.tag for kind in kinds}
     assert tags == {
         "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
         "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Refunded": 9, "RefundDeclined": 10,
@@ -296,5 +302,5 @@ def test_tags_of_events_never_change() -> None:
         "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
         "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
         "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "PricedPurchase": 51,
-        "PricedPurchaseReversed": 52, "Advised": 54, "AdviceDeclined": 55,
+        "PricedPurchaseReversed": 52, "Advised": 54, "AdviceDeclined": 55, "EmergencyRaised": 61,
     }  # fmt: skip
