@@ -6,7 +6,7 @@ Reads campus.toml and the secrets.toml beside it. Everything else in them is the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,11 +125,6 @@ class Campus(Struct, frozen=True):
         local = moment.astimezone(self.time_zone)
         day = local.date() - timedelta(days=1) if local.time() < self.day_starts else local.date()
         return day.year * 10_000 + day.month * 100 + day.day
-
-    def day_starts_us(self, business_day: int) -> int:
-        """When that business day begins, in microseconds since the Unix epoch."""
-        begins = datetime.combine(date.fromisoformat(str(business_day)), self.day_starts, self.time_zone)
-        return int(begins.timestamp()) * 1_000_000
 
 
 class _CampusSection(Struct):

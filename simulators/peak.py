@@ -156,8 +156,7 @@ def _auditor(scene: _Scene) -> Auditor:
     campus = scene.campus
     rules = Rules(
         campus.limits, campus.spending_order, campus.terminals, scene.today, scene.whole_day, campus.class_limits,
-        campus.pin_keys,
-        day_starts_us=campus.day_starts_us(scene.today),
+        pin_keys=campus.pin_keys,
         prices=campus.prices,
     )  # fmt: skip
     return Auditor(scene.cards, rules)

@@ -347,8 +347,23 @@ class Histories(RuleBasedStateMachine):
         """By a faulty terminal: an offline purchase under a STAN that it has used on that account, and the reverse."""
         used = data.draw(st.sampled_from(self.asked))
         number = next(self.offline_numbers)
-        self.ask(Advice(used.terminal, used.stan, 1_000, used.account, "another", 1, number, NOON_US))
-        self.ask(Purchase(used.terminal, used.stan, 1_000, used.account, "another", 1))
+        if data.draw(st.booleans()):
+            self.ask(Advice(used.terminal, used.stan, 1_000, used.account, "another", 1, number, NOON_US))
+        else:
+            self.ask(Purchase(used.terminal, used.stan, 1_000, used.account, "another", 1))
+
+    @rule(
+        account=st.sampled_from([ACTIVE, STAFF]), taken_us=WHEN,
+        amounts=st.lists(st.sampled_from([1, 100, 700]), min_size=2, max_size=5),
+    )  # fmt: skip
+    def sales_after_an_outage(self, account: str, amounts: list[int], taken_us: int) -> None:
+        """A card that the card office has set right buys, while what it bought offline comes in."""
+        for command in (ReviewLoss, FindCard, UnfreezeCard, ActivateCard):
+            self.ask(command(DESK, next(self.stans), 1_000, account, "wu"))
+        for place, amount in enumerate(amounts):
+            common = (TILL, next(self.stans), 1_000, account, self.cards[account][-1], amount)
+            late = Advice(*common, next(self.offline_numbers), taken_us) if place % 2 == 0 else None
+            self.ask(late or Purchase(*common))
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), other_terminal=st.none() | TERMINALS, share=st.integers(1, 5))
@@ -462,6 +477,7 @@ class Histories(RuleBasedStateMachine):
         """One turn with one request, whose answer the auditor judges."""
         self.auditor.record_sent(request)
         answer, recorded = self.decide(request)
+        assert (answer.terminal, answer.stan) == (request.terminal, request.stan)
         self.auditor.judge(request, answer)
         if recorded:
             self.note(request, answer.code is Code.APPROVED)
