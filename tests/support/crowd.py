@@ -68,6 +68,7 @@ class Crowd:
                 Service.TOP_UP if "top-up" in at.services else Service.PURCHASE,
             )
             for number, at in campus.terminals.items()
+            if "reversal" in at.services  # or nobody could learn what became of a request that was lost
         ]
         self._connections: list[asyncio.Task[None]] = []
         self._at_work: list[asyncio.Task[None]] = []
