@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 MICROSECONDS_PER_SECOND = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MealPeriod(Struct, frozen=True):
@@ -45,3 +46,12 @@ class Calendar(Struct, frozen=True):
         day = local.date() - timedelta(days=1) if clock < self.cut_over else local.date()
         period = bisect_right([period.until for period in self.periods], clock)
         return Moment(time_us, day.year * 10_000 + day.month * 100 + day.day, period)
+
+    def end_us(self, business_day: int) -> int:
+        """When a business day that the calendar has is over: its last microsecond if it is the last one of all."""
+        day = date(business_day // 10_000, business_day // 100 % 100, business_day % 100)
+        if day == date.max:
+            end = datetime.combine(day, time.max, self.zone)
+        else:
+            end = datetime.combine(day + timedelta(days=1), self.cut_over, self.zone)
+        return (end - _EPOCH) // timedelta(microseconds=1)

@@ -10,6 +10,9 @@ from typing import NamedTuple
 class EffectName(StrEnum):
     """What an effect is about: followers choose by it. A closed set."""
 
+    ALERT = "alert"
+    """A purchase drew more from the family purse than its guardian wants to hear nothing of."""
+
     SUSPICIOUS = "suspicious"
     """Money that could not be posted cleanly, and stands in suspense until somebody explains it."""
 

@@ -28,6 +28,11 @@ class State(Protocol):
         """Journal position of its last event; 0 before its first."""
         ...
 
+    @property
+    def unclaimed(self) -> Sequence[Any]:
+        """What waits for a request that takes it; empty for nearly every actor."""
+        ...
+
 
 class Part(Protocol):
     """What a shard holds of what is kept over all shards."""
@@ -78,6 +83,10 @@ class Kind(NamedTuple):
 
     A request that is not in this table is an inquiry: it is answered without an effect.
     """
+
+    precede: Callable[[Any, Any, Moment, Policy], Any]
+    """(state with something `unclaimed`, request that is new, moment, policy) → event that comes before the request's
+    own, or None."""
 
     apply: Mapping[type, Callable[[Any, Any, int], Any]]
     """(state, event, its position) → state."""

@@ -36,6 +36,12 @@ class Service(StrEnum):
     CLOSE_ACCOUNT = "close"
     SET_EXPIRY = "set-expiry"
     CORRECT_ENTRY = "correct"
+    SUBSIDY_CLAIM = "subsidy-claim"
+    GRANT_SUBSIDY = "grant-subsidy"
+    BIND_FAMILY = "bind-family"
+    UNBIND_FAMILY = "unbind-family"
+    SET_FAMILY_POLICY = "set-family-policy"
+    CREDIT_FAMILY = "credit-family"
 
 
 OPERATOR_COMMANDS: Final = (
@@ -51,6 +57,11 @@ OPERATOR_COMMANDS: Final = (
     Service.CLOSE_ACCOUNT,
     Service.SET_EXPIRY,
     Service.CORRECT_ENTRY,
+    Service.GRANT_SUBSIDY,
+    Service.BIND_FAMILY,
+    Service.UNBIND_FAMILY,
+    Service.SET_FAMILY_POLICY,
+    Service.CREDIT_FAMILY,
 )
 """What a role may permit."""
 

@@ -65,6 +65,9 @@ TerminalCell = Cell[int, int]
 AlarmCell = Cell[int, int]
 """A terminal and the position of its last alarm: the head of that chain. Its row goes with the terminal's."""
 
+Leg = tuple[list[Any], list[Any], list[Any]]
+"""Successive events of a turn, and the states before and after each."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -355,9 +358,8 @@ class Shard:
             self._unpack,
             self.terminals.get,
         )
-        events: list[Any] = []
-        befores: list[Any] = []
-        afters: list[Any] = []
+        leg: Leg = [], [], []
+        events, befores, afters = leg
         for request in requests:
             asked = type(request)
             decide = decide_by.get(asked)
@@ -380,6 +382,9 @@ class Shard:
                     answers.append(encode_message(known))
                     continue
                 original = self._original(turn, before.position, request)
+            if before.unclaimed and (earlier := kind.precede(before, request, moment, policy)) is not None:
+                before = self._record(turn, actor, before, earlier, leg)
+                packed = actor.pending
             position = turn.first + len(entries)
             event = decide(before, request, original, moment, policy, position * SLOTS + first_authorization)
             after = apply_by[type(event)](before, event, position)
@@ -400,6 +405,19 @@ class Shard:
             afters.append(after)
         if events:
             self._book_leg(turn, turn.first + len(entries) - len(events), events, befores, afters)
+
+    def _record(self, turn: Turn, actor: Actor, state: Any, event: Any, leg: Leg) -> Any:
+        """Add an event that no request is answered with. Returns the actor's state after it."""
+        events, befores, afters = leg
+        after = self._kind.apply[type(event)](state, event, turn.first + len(turn.entries))
+        if actor.pending is actor.durable:
+            turn.actors.append(actor)
+        actor.pending = _encode(after)
+        turn.entries.append(_encode(event))
+        events.append(event)
+        befores.append(state)
+        afters.append(after)
+        return after
 
     def _book_leg(
         self, turn: Turn, first: int, events: Sequence[Any], befores: Sequence[Any], afters: Sequence[Any]

@@ -29,8 +29,8 @@ SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
     "shop": _SELLS | {"refund", "advice"},
     "bath": _SELLS,
     "charger": _SELLS,
-    "top-up": _ACCOUNT_SERVICES | {"top-up"},
-    "kiosk": frozenset({"balance-inquiry", "mini-statement", "report-loss", "change-pin"}),
+    "top-up": _ACCOUNT_SERVICES | {"top-up", "subsidy-claim"},
+    "kiosk": frozenset({"balance-inquiry", "mini-statement", "subsidy-claim", "report-loss", "change-pin"}),
     "gate": frozenset({"balance-inquiry"}),
 }
 

@@ -42,11 +42,15 @@ _YUAN = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 
 _SELLS = frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT})
 
+_INQUIRIES = (Service.BALANCE_INQUIRY, Service.MINI_STATEMENT)
+
 SERVICES_BY_KIND = {
     **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.REFUND, Service.ADVICE}),
     **dict.fromkeys(("bath", "charger"), _SELLS),
-    "top-up": frozenset({Service.TOP_UP, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}),
-    "kiosk": frozenset({Service.BALANCE_INQUIRY, Service.MINI_STATEMENT, Service.REPORT_LOSS, Service.CHANGE_PIN}),
+    "top-up": frozenset(
+        {Service.TOP_UP, Service.SUBSIDY_CLAIM, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
+    ),
+    "kiosk": frozenset({*_INQUIRIES, Service.SUBSIDY_CLAIM, Service.REPORT_LOSS, Service.CHANGE_PIN}),
     "gate": frozenset({Service.BALANCE_INQUIRY}),
 }
 """What a terminal may ask for follows from its kind; of an operator's terminal, from the role of its station."""

@@ -44,6 +44,15 @@ NewCardSerial = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[!-~
 Clerk = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9.-]+\Z")]
 """Who gave an operator command: a short identifier of the school's, and never a person's full name."""
 
+BatchIdentifier = Annotated[str, Meta(min_length=1, max_length=24, pattern=r"^[A-Za-z0-9.-]+\Z")]
+"""Names a batch of subsidies, such as 2026-09: an account gets each batch once."""
+
+Guardian = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9.-]+\Z")]
+"""Whose family account it is: an identifier of the school's that says nothing of the person."""
+
+Channel = Annotated[int, Meta(ge=1, le=3)]
+"""How money comes in: 1 cash, 2 bank, 3 wallet."""
+
 Day = Annotated[int, Meta(ge=2000_01_01, le=9999_12_31)]
 """A business day as a number, such as 20300731. One that no calendar has can be read, and gets its own answer."""
 
@@ -105,7 +114,17 @@ class TopUp(Struct, array_like=True, tag=11, frozen=True, gc=False):
     account: AccountNumber
     card: CardSerial
     amount: Amount
-    channel: Annotated[int, Meta(ge=1, le=3)]
+    channel: Channel
+
+
+class SubsidyClaim(Struct, array_like=True, tag=23, frozen=True, gc=False):
+    """ISO 8583 0200/21: what is granted moves into the subsidy purse, as it does with the first purchase."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    card: CardSerial
 
 
 class BalanceInquiry(Struct, array_like=True, tag=12, frozen=True, gc=False):
@@ -250,6 +269,42 @@ class SetExpiry(OperatorCommand, array_like=True, tag=49, frozen=True, gc=False)
     """The card's last day is another one."""
 
     expires: Day
+
+
+class GrantSubsidy(OperatorCommand, array_like=True, tag=60, frozen=True, gc=False):
+    """A batch's subsidy for this account: it can be claimed, and then spent, until `last_day` is over."""
+
+    batch: BatchIdentifier
+    amount: Amount
+    last_day: Day
+
+
+class BindFamily(OperatorCommand, array_like=True, tag=61, frozen=True, gc=False):
+    """A guardian may have money on this account from now on, in the family purse."""
+
+    guardian: Guardian
+
+
+class UnbindFamily(OperatorCommand, array_like=True, tag=62, frozen=True, gc=False):
+    """The account has no guardian any more; the family purse is empty."""
+
+
+class SetFamilyPolicy(OperatorCommand, array_like=True, tag=63, frozen=True, gc=False):
+    """What purchases may draw from the family purse, in a business day and each, and what one of them alerts above.
+
+    0 is no limit, or no alert; three times 0 deletes the policy.
+    """
+
+    day_max: Amount
+    purchase_max: Amount
+    alert_above: Amount
+
+
+class CreditFamily(OperatorCommand, array_like=True, tag=64, frozen=True, gc=False):
+    """A guardian's money comes into the family purse, in whole yuan."""
+
+    amount: Amount
+    channel: Channel
 
 
 class CorrectEntry(OperatorCommand, array_like=True, tag=50, frozen=True, gc=False):
@@ -449,12 +504,26 @@ OfficeRequest = (
     | ReplaceCard
     | CloseAccount
     | SetExpiry
+    | GrantSubsidy
+    | BindFamily
+    | UnbindFamily
+    | SetFamilyPolicy
+    | CreditFamily
     | CorrectEntry
 )
 """What the card office asks; a loss can be reported by its holder too."""
 
 AccountRequest = (
-    Purchase | TopUp | BalanceInquiry | MiniStatement | Reversal | Refund | Advice | ChangePin | OfficeRequest
+    Purchase
+    | TopUp
+    | SubsidyClaim
+    | BalanceInquiry
+    | MiniStatement
+    | Reversal
+    | Refund
+    | Advice
+    | ChangePin
+    | OfficeRequest
 )
 """Requests about one account: the shard answers them."""
 

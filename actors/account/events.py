@@ -66,6 +66,17 @@ class PricedPurchaseWithPin(PricedPurchase, array_like=True, tag=28, frozen=True
     """Goods whose price was above the limit of one purchase were paid for, with the right PIN."""
 
 
+class AlertingPurchase(PricedPurchase, array_like=True, tag=77, frozen=True, gc=False):
+    """Goods were paid for, with more from the family purse than `alert_above`: the guardian should learn of it.
+
+    `adjustment` is 0 where no rule made a price. `with_pin`: its price was above the limit, and the PIN was right.
+    """
+
+    with_pin: bool
+    guardian: str
+    alert_above: int
+
+
 class PurchaseDeclined(Struct, array_like=True, tag=3, frozen=True, gc=False):
     """A purchase was refused, and stays refused."""
 
@@ -128,6 +139,73 @@ class TopUpDeclined(Struct, array_like=True, tag=5, frozen=True, gc=False):
     period: int
     code: Code
     reason: Reason
+    balances: tuple[int, ...]
+
+
+class SubsidyClaimed(Struct, array_like=True, tag=68, frozen=True, gc=False):
+    """A terminal was asked for what is granted: these batches moved into the subsidy purse.
+
+    The whole purse expires at `expires_us`.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    batches: tuple[str, ...]
+    amount: int
+    expires_us: int
+    merchant: int
+    business_day: int
+    period: int
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class SubsidyClaimDeclined(Struct, array_like=True, tag=69, frozen=True, gc=False):
+    """A claim was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+class SubsidyClaimedAtTap(Struct, array_like=True, tag=70, frozen=True, gc=False):
+    """The card was used for something else, which is the next event: first these batches moved into the subsidy purse.
+
+    The whole purse expires at `expires_us`.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    batches: tuple[str, ...]
+    amount: int
+    expires_us: int
+    business_day: int
+    balances: tuple[int, ...]
+
+
+class SubsidyExpired(Struct, array_like=True, tag=71, frozen=True, gc=False):
+    """What was left in the subsidy purse at `expires_us`, or came back into it later, was taken back."""
+
+    account: str
+    time_us: int
+    previous: int
+    amount: int
+    expires_us: int
+    business_day: int
     balances: tuple[int, ...]
 
 
@@ -391,6 +469,51 @@ class PinReset(OfficeEvent, array_like=True, tag=25, frozen=True, gc=False):
     keyed_hash: bytes
 
 
+class SubsidyGranted(OfficeEvent, array_like=True, tag=67, frozen=True, gc=False):
+    """A batch's subsidy waits for the card's next tap, until `expires_us`, the end of `last_day`."""
+
+    batch: str
+    amount: int
+    last_day: int
+    expires_us: int
+
+
+class FamilyBound(OfficeEvent, array_like=True, tag=73, frozen=True, gc=False):
+    """A guardian may have money on the account from here on."""
+
+    guardian: str
+
+
+class FamilyUnbound(OfficeEvent, array_like=True, tag=74, frozen=True, gc=False):
+    """The account has no guardian any more."""
+
+
+class FamilyPolicySet(OfficeEvent, array_like=True, tag=75, frozen=True, gc=False):
+    """These are what purchases may draw from the family purse from here on, and what is told; 0: no limit, nothing."""
+
+    day_max: int
+    purchase_max: int
+    alert_above: int
+
+
+class FamilyCredited(OfficeEvent, array_like=True, tag=76, frozen=True, gc=False):
+    """A guardian's money came into the family purse through a channel (1 cash, 2 bank, 3 wallet)."""
+
+    amount: int
+    channel: int
+    merchant: int
+    period: int
+    authorization: int
+
+
+class AccountClosedWithSubsidy(OfficeEvent, array_like=True, tag=78, frozen=True, gc=False):
+    """Nothing more happens on the account, its card is dead, and `amount` of subsidy was taken back."""
+
+    amount: int
+    merchant: int
+    period: int
+
+
 class OfficeDeclined(Struct, array_like=True, tag=42, frozen=True, gc=False):
     """A request to the card office was refused, and stays refused: `asked` is the request itself."""
 
@@ -469,6 +592,12 @@ Office = (
     | ExpirySet
     | EntryCorrected
     | PinReset
+    | SubsidyGranted
+    | FamilyBound
+    | FamilyUnbound
+    | FamilyPolicySet
+    | FamilyCredited
+    | AccountClosedWithSubsidy
     | OfficeDeclined
 )
 """Events of the card office."""
@@ -477,10 +606,13 @@ Decided = (
     Purchased
     | PurchasedUncounted
     | PurchasedWithPin
+    | AlertingPurchase
     | PurchaseDeclined
     | PurchaseDeclinedWithPin
     | ToppedUp
     | TopUpDeclined
+    | SubsidyClaimed
+    | SubsidyClaimDeclined
     | Reversed
     | PurchaseReversed
     | Tombstoned
@@ -498,4 +630,7 @@ Decided = (
 )
 """Events that answer a terminal's request."""
 
-Event = Opened | Decided
+Unasked = SubsidyClaimedAtTap | SubsidyExpired
+"""Events that answer nobody."""
+
+Event = Opened | Decided | Unasked

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
-from actors.account.events import Event, Opened
+from actors.account.events import Event, Opened, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.service import asked
 from actors.account.state import Account
 from actors.account.tables import EVENTS, SERVICE
@@ -49,6 +49,12 @@ def statement_entry(event: Any) -> StatementEntry:
     if isinstance(event, Opened):
         gained = sum(event.balances)
         return StatementEntry(event.time_us, "opening", Code.APPROVED, gained, event.balances, 0, 0)
+    if isinstance(event, SubsidyClaimedAtTap):
+        return StatementEntry(
+            event.time_us, Service.SUBSIDY_CLAIM.value, Code.APPROVED, event.amount, event.balances, 0, 0
+        )
+    if isinstance(event, SubsidyExpired):
+        return StatementEntry(event.time_us, "subsidy-expiry", Code.APPROVED, -event.amount, event.balances, 0, 0)
     service, gained = SERVICE[type(asked(event))], EVENTS[type(event)].gained(event)
     code = getattr(event, "code", Code.APPROVED)
     return StatementEntry(event.time_us, service, code, gained, event.balances, event.terminal, event.stan)

@@ -9,6 +9,7 @@ from actors.account.booking import book, holdings
 from actors.account.events import Event
 from actors.account.hot_cards import hot_card, hot_changes
 from actors.account.inquiries import events_wanted, inquire
+from actors.account.services.claim_subsidy import claim_at_tap
 from actors.account.state import Account, new_account
 from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, OFFLINE_NUMBER, OPENING, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
@@ -42,6 +43,7 @@ ACCOUNT: Final = Kind(
     event_type=Event | Alarm,
     new=new_account,
     decide=DECIDE,
+    precede=claim_at_tap,
     apply=APPLY,
     service={**SERVICE, Emergency: "emergency", EmergencyRaised: "emergency"},
     answer={**ANSWER, EmergencyRaised: answer_emergency},

@@ -17,6 +17,7 @@ Booking = tuple[TotalsKey | None, int, tuple[Posting, ...]]
 MERCHANTS: Final = "merchant"
 CHANNELS: Final = "channel"
 CORRECTIONS: Final = "correction"
+SUBSIDIES: Final[LedgerAccount] = ("subsidy", 0)
 FEE_INCOME: Final[LedgerAccount] = ("fee income", 0)
 SUSPENSE: Final[LedgerAccount] = ("suspense", 0)
 OPENING: Final[LedgerAccount] = ("opening", 0)

@@ -11,6 +11,8 @@ from operator import sub
 from typing import Final
 
 MAIN: Final = 0
+SUBSIDY: Final = 1
+FAMILY: Final = 2
 
 Amounts = tuple[int, ...]
 """Minor units by purse; those that are missing at the end are 0."""
@@ -46,6 +48,16 @@ def draw(purses: Amounts, amount: int, spending_order: Iterable[int], balance_mi
 def left(purses: Amounts, drawn: Amounts) -> Amounts:
     """The purses after `draw`."""
     return tuple(map(sub, purses, drawn))
+
+
+def held_in(purses: Amounts, purse: int) -> int:
+    """What one purse holds."""
+    return purses[purse] if purse < len(purses) else 0
+
+
+def into(purse: int, amount: int) -> Amounts:
+    """The change of all purses that puts `amount` into one."""
+    return (*(0,) * purse, amount)
 
 
 def change(purses: Amounts, changes: Amounts) -> Amounts:

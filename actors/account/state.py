@@ -29,6 +29,27 @@ class Pin(Struct, array_like=True, frozen=True, gc=False):
     """In a row."""
 
 
+class Grant(Struct, array_like=True, frozen=True, gc=False):
+    """A subsidy that was granted and waits for the card's next tap."""
+
+    batch: str
+    amount: int
+    expires_us: int
+    """From this time on nothing of it can be claimed, or spent: microseconds since the Unix epoch."""
+
+
+class Family(Struct, array_like=True, frozen=True, gc=False):
+    """Whose money is in the family purse, and what purchases may draw from it: minor units, 0 for no limit."""
+
+    guardian: str
+    day_max: int = 0
+    """In a business day."""
+
+    purchase_max: int = 0
+    alert_above: int = 0
+    """A purchase that draws more is told to the guardian; 0: none is."""
+
+
 class Account(Struct, array_like=True, frozen=True, gc=False):
     """`position` 0 is an account of which nothing was ever heard. `purses`: see `actors.account.purses`."""
 
@@ -65,6 +86,21 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     """The serials of earlier cards, which are never good again."""
 
     pin: Pin | None = None
+    unclaimed: tuple[Grant, ...] = ()
+    """What the next tap claims; some of it may be past its time."""
+
+    batches: str = ""
+    """Identifiers of all batches that were ever granted, with blanks between: one string is unpacked at once."""
+
+    subsidy_expires_us: int = 0
+    """From this time on what is in the subsidy purse is taken back; 0: it stays."""
+
+    family: Family | None = None
+    family_day: int = 0
+    """The business day that `family_drawn` is of."""
+
+    family_drawn: int = 0
+    """What that day's purchases drew from the family purse."""
 
 
 def new_account(number: str) -> Account:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
-from actors.account.events import Opened
+from actors.account.events import Opened, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.opening import apply_opened, book_opened
 from actors.account.postings import Booking
 from actors.account.service import Decide, EventRow
 from actors.account.services import SERVICES
 from actors.account.state import Account
+from actors.account.subsidy import apply_claimed, apply_expired, book_claimed_at_tap, book_expired
 from actors.effect import Effect
 from actors.offline_numbers import OfflineNumber
 from actors.policy import Service
@@ -23,6 +24,8 @@ DECIDE: Final[dict[type, Decide]] = {service.request: service.decide for service
 
 APPLY: Final[dict[type, Callable[[Account, Any, int], Account]]] = {
     Opened: apply_opened,
+    SubsidyClaimedAtTap: apply_claimed,
+    SubsidyExpired: apply_expired,
     **{event: row.apply for event, row in EVENTS.items()},
 }
 
@@ -30,6 +33,8 @@ ANSWER: Final[dict[type, Callable[[Any], Answer]]] = {event: row.answer for even
 
 BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
     Opened: book_opened,
+    SubsidyClaimedAtTap: book_claimed_at_tap,
+    SubsidyExpired: book_expired,
     **{event: row.book for event, row in EVENTS.items() if row.book is not None},
 }
 """An event that is not here moved nothing."""

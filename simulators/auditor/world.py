@@ -69,6 +69,13 @@ class Outcome(NamedTuple):
     """Whether there is an authorization number: it was approved with an effect."""
 
 
+class FamilyPolicy(NamedTuple):
+    """What purchases may draw from the family purse: minor units, 0 for no limit."""
+
+    day_max: int
+    purchase_max: int
+
+
 class Decision(NamedTuple):
     """What this world decided for a key; `outcome` is None if it was reversed before it came."""
 
@@ -115,6 +122,18 @@ class World(Struct, frozen=True):
 
     wrong_tries: int = 0
     """In a row."""
+
+    grants: tuple[tuple[int, int], ...] = ()
+    """Amount and last day of each subsidy that waits to be claimed."""
+
+    batches: frozenset[str] = frozenset()
+    """All that were ever granted."""
+
+    subsidy_last_day: int = 0
+    """When that is over, what is in the subsidy purse is taken back; 0: it stays."""
+
+    family: FamilyPolicy | None = None
+    """Of the account's guardian, if it has one."""
 
     @property
     def balance(self) -> int:

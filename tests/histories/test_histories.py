@@ -46,14 +46,17 @@ from wire.messages import (
     Advice,
     Answer,
     BalanceInquiry,
+    BindFamily,
     ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    CreditFamily,
     Emergency,
     FeePayment,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     IssueCard,
     MiniStatement,
     OpenAccount,
@@ -65,7 +68,10 @@ from wire.messages import (
     Reversal,
     ReviewLoss,
     SetExpiry,
+    SetFamilyPolicy,
+    SubsidyClaim,
     TopUp,
+    UnbindFamily,
     UnfreezeCard,
 )
 from wire.pin import PinContext, PinUse, seal_pin
@@ -170,6 +176,8 @@ NEW_CARDS = {
 CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FindCard, FreezeCard, UnfreezeCard, UnfreezeCard)
 RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up"}
 RECONCILED = ("purchase", "top-up", "reversal-of-purchase", "reversal-of-top-up")
+BATCHES = st.sampled_from(["2026-09", "2026-10", "extra.1"])
+FAMILY_LIMITS = st.sampled_from([0, 0, 200, 500, 1_000, -1])
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
 
@@ -303,11 +311,34 @@ class Histories(RuleBasedStateMachine):
         reason = CorrectionReason.WRONG_AMOUNT
         self.ask(CorrectEntry(desk, next(self.stans), 1_000, account, "wu", purse, sign * amount, reason))
 
+    @rule(account=ACCOUNTS, desk=DESKS, batch=BATCHES, amount=AMOUNTS, last_day=EXPIRIES)
+    def grant(self, account: str, desk: int, batch: str, amount: int, last_day: int) -> None:
+        self.ask(GrantSubsidy(desk, next(self.stans), 1_000, account, "wu", batch, amount, last_day))
+
+    @rule(account=ACCOUNTS, terminal=st.sampled_from([KIOSK, TOP_UP_MACHINE, TILL]), data=st.data())
+    def claim(self, account: str, terminal: int, data: st.DataObject) -> None:
+        serial = data.draw(st.sampled_from([self.cards[account][-1], self.cards[account][0]]))
+        self.ask(SubsidyClaim(terminal, next(self.stans), 1_000, account, serial))
+
+    @rule(account=ACCOUNTS, desk=DESKS, command=st.sampled_from([BindFamily, BindFamily, UnbindFamily]))
+    def guardian(self, account: str, desk: int, command: Any) -> None:
+        fields = ("g-7",) if command is BindFamily else ()
+        self.ask(command(desk, next(self.stans), 1_000, account, "wu", *fields))
+
+    @rule(account=ACCOUNTS, desk=DESKS, limits=st.tuples(FAMILY_LIMITS, FAMILY_LIMITS, FAMILY_LIMITS))
+    def family_policy(self, account: str, desk: int, limits: tuple[int, int, int]) -> None:
+        self.ask(SetFamilyPolicy(desk, next(self.stans), 1_000, account, "wu", *limits))
+
+    @rule(account=ACCOUNTS, desk=DESKS, amount=st.sampled_from([0, 100, 150, 600, 10_000, 10_100]))
+    def family_credit(self, account: str, desk: int, amount: int) -> None:
+        self.ask(CreditFamily(desk, next(self.stans), 1_000, account, "wu", amount, 2))
+
     @rule(account=st.sampled_from([WORN_OUT, UNOPENED]), desk=DESKS, pay_out=st.booleans())
     def closing(self, account: str, desk: int, pay_out: bool) -> None:  # noqa: FBT001 - drawn
         held = self.shard.state(account).purses if pay_out and self.shard.state(account) else ()
         for purse, amount in enumerate(held):
-            self.command(CorrectEntry, account, purse, -amount, CorrectionReason.PAID_OUT)
+            reason = CorrectionReason.GOODWILL if purse == 1 else CorrectionReason.PAID_OUT
+            self.command(CorrectEntry, account, purse, -amount, reason)
         self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
 
     @precondition(lambda self: self.asked)

@@ -52,8 +52,10 @@ TILL = Terminal(
 )
 OTHER_TILL = Terminal(1002, 2, TILL.services, None)
 BREAKFAST_TILL = Terminal(1003, 2, TILL.services, frozenset({BREAKFAST}))
-TOP_UP_MACHINE = Terminal(2001, 3, frozenset({Service.TOP_UP, Service.REVERSAL} | INQUIRIES), None)
-KIOSK = Terminal(3001, 0, frozenset({Service.REPORT_LOSS, Service.CHANGE_PIN} | INQUIRIES), None)
+TOP_UP_MACHINE = Terminal(
+    2001, 3, frozenset({Service.TOP_UP, Service.SUBSIDY_CLAIM, Service.REVERSAL} | INQUIRIES), None
+)
+KIOSK = Terminal(3001, 0, frozenset({Service.REPORT_LOSS, Service.SUBSIDY_CLAIM, Service.CHANGE_PIN} | INQUIRIES), None)
 DESK = Terminal(4001, 9, frozenset(OPERATOR_COMMANDS), None, "manager")
 SMALL_DESK = Terminal(4002, 9, frozenset({Service.REVIEW_LOSS, Service.REPORT_LOSS}), None, "reviewer")
 TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK)

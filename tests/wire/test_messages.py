@@ -17,10 +17,12 @@ from wire.messages import (
     Advice,
     Answer,
     BalanceInquiry,
+    BindFamily,
     ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    CreditFamily,
     Echo,
     Echoed,
     Emergency,
@@ -28,6 +30,7 @@ from wire.messages import (
     Figures,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     HotCard,
     HotList,
     HotListInquiry,
@@ -49,13 +52,16 @@ from wire.messages import (
     ReviewLoss,
     ServiceTotal,
     SetExpiry,
+    SetFamilyPolicy,
     SignedOff,
     SignedOn,
     SignOff,
     SignOn,
     Statement,
     StatementEntry,
+    SubsidyClaim,
     TopUp,
+    UnbindFamily,
     UnfreezeCard,
 )
 
@@ -79,6 +85,9 @@ digits = st.text("0123456789", min_size=1, max_size=19)
 serials = st.text([chr(code) for code in range(33, 127)], min_size=1, max_size=20)
 clerks = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", min_size=1, max_size=32)
 days = st.integers(20000101, 99991231)
+WORD = "ABCXYZabcxyz0123456789.-"
+batches = st.text(WORD, min_size=1, max_size=24)
+guardians = st.text(WORD, min_size=1, max_size=32)
 command = (*head, clerks)
 PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor")
 sealed = st.binary(max_size=64)
@@ -96,6 +105,7 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     Echo: st.builds(Echo, counters),
     Purchase: st.builds(Purchase, *head, cards, signed, sealed),
     TopUp: st.builds(TopUp, *head, cards, signed, st.integers(1, 3)),
+    SubsidyClaim: st.builds(SubsidyClaim, *head, cards),
     BalanceInquiry: st.builds(BalanceInquiry, *head, cards),
     MiniStatement: st.builds(MiniStatement, *head, cards, st.integers(5, 20)),
     Reversal: st.builds(Reversal, *head, terminals, stans, signed),
@@ -113,6 +123,11 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     ReplaceCard: st.builds(ReplaceCard, *command, serials, st.sampled_from(FeePayment)),
     CloseAccount: st.builds(CloseAccount, *command),
     SetExpiry: st.builds(SetExpiry, *command, days),
+    GrantSubsidy: st.builds(GrantSubsidy, *command, batches, signed, days),
+    BindFamily: st.builds(BindFamily, *command, guardians),
+    UnbindFamily: st.builds(UnbindFamily, *command),
+    SetFamilyPolicy: st.builds(SetFamilyPolicy, *command, signed, signed, signed),
+    CreditFamily: st.builds(CreditFamily, *command, signed, st.integers(1, 3)),
     CorrectEntry: st.builds(CorrectEntry, *command, st.integers(0, 2), signed, st.sampled_from(CorrectionReason)),
     Reconciliation: st.builds(Reconciliation, terminals, stans, waits, days, totals),
     Emergency: st.builds(Emergency, terminals, stans, waits, st.text(max_size=19), st.text(max_size=20)),

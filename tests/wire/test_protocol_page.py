@@ -306,6 +306,8 @@ def test_ranges_are_those_that_the_code_accepts() -> None:
             messages.CorrectEntry,
             messages.OpenAccount,
             messages.HotListInquiry,
+            messages.GrantSubsidy,
+            messages.BindFamily,
         )
         for field in msgspec.inspect.type_info(message).fields
         if isinstance(field.type, msgspec.inspect.StrType | msgspec.inspect.IntType)

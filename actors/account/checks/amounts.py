@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from actors.account.checks.refusal import Refusal
-from actors.account.purses import MAIN
+from actors.account.purses import MAIN, Amounts, held_in
 from actors.account.state import Account
 from actors.calendar import Moment
 from actors.policy import Limits, Policy
@@ -52,9 +52,8 @@ def spending_check(account: Account, amount: int, moment: Moment, limits: Limits
     return None
 
 
-def funds_check(account: Account, amount: int, balance_min: int = 0) -> Refusal | None:
+def funds_check(purses: Amounts, amount: int, balance_min: int = 0) -> Refusal | None:
     """All purses together hold the amount, and `balance_min` stays in the main purse."""
-    purses = account.purses
     held = purses[MAIN] - balance_min
     if len(purses) > 1:
         held = max(0, held) + sum(purses[1:])
@@ -63,14 +62,13 @@ def funds_check(account: Account, amount: int, balance_min: int = 0) -> Refusal 
 
 def purse_check(account: Account, purse: int, change: int) -> Refusal | None:
     """A purse does not fall below zero by `change`."""
-    held = account.purses[purse] if purse < len(account.purses) else 0
-    return _FUNDS if held + change < 0 else None
+    return _FUNDS if held_in(account.purses, purse) + change < 0 else None
 
 
-def credit_check(account: Account, amount: int, limits: Limits) -> Refusal | None:
-    """One top-up, and the main purse after it, within the limits."""
+def credit_check(account: Account, amount: int, limits: Limits, purse: int = MAIN) -> Refusal | None:
+    """One top-up, and the purse after it, within the limits."""
     if limits.top_up_max and amount > limits.top_up_max:
         return _TOP_UP_LIMIT
-    if limits.balance_max and account.purses[MAIN] + amount > limits.balance_max:
+    if limits.balance_max and held_in(account.purses, purse) + amount > limits.balance_max:
         return _BALANCE_LIMIT
     return None

@@ -8,6 +8,7 @@ from typing import Final
 from actors.account.card import CardState
 from actors.account.checks.card import REFUSED_BY_STATE
 from actors.account.checks.refusal import Refusal
+from actors.account.purses import FAMILY, MAIN, held_in
 from actors.account.state import Account
 from wire.codes import Code, Reason
 
@@ -97,5 +98,6 @@ def expiry_check(expires: int, business_day: int) -> Refusal | None:
 
 
 def empty_check(account: Account) -> Refusal | None:
-    """No purse holds anything."""
-    return _PURSES_NOT_EMPTY if any(account.purses) else None
+    """No purse holds anything that is the holder's or the guardian's: what is left of a subsidy is the school's."""
+    purses = account.purses
+    return _PURSES_NOT_EMPTY if purses[MAIN] or held_in(purses, FAMILY) else None

@@ -8,10 +8,13 @@ from actors.account.service import ServiceRow
 from actors.account.services.activate_card import ACTIVATE_CARD
 from actors.account.services.advice import ADVICE
 from actors.account.services.change_pin import CHANGE_PIN
+from actors.account.services.claim_subsidy import SUBSIDY_CLAIM
 from actors.account.services.close_account import CLOSE_ACCOUNT
 from actors.account.services.correct_entry import CORRECT_ENTRY
+from actors.account.services.family_account import BIND_FAMILY, CREDIT_FAMILY, SET_FAMILY_POLICY, UNBIND_FAMILY
 from actors.account.services.find_card import FIND_CARD
 from actors.account.services.freeze_card import FREEZE_CARD, UNFREEZE_CARD
+from actors.account.services.grant_subsidy import GRANT_SUBSIDY
 from actors.account.services.issue_card import ISSUE_CARD
 from actors.account.services.open_account import OPEN_ACCOUNT
 from actors.account.services.purchase import PURCHASE
@@ -36,5 +39,12 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     CLOSE_ACCOUNT,
     SET_EXPIRY,
     CORRECT_ENTRY,
+    GRANT_SUBSIDY,
+    BIND_FAMILY,
+    UNBIND_FAMILY,
+    SET_FAMILY_POLICY,
+    CREDIT_FAMILY,
 )
-SERVICES: Final[tuple[ServiceRow, ...]] = (PURCHASE, TOP_UP, REVERSAL, REFUND, ADVICE, CHANGE_PIN, *CARD_OFFICE)
+SERVICES: Final[tuple[ServiceRow, ...]] = (
+    PURCHASE, TOP_UP, SUBSIDY_CLAIM, REVERSAL, REFUND, ADVICE, CHANGE_PIN, *CARD_OFFICE,
+)  # fmt: skip

@@ -14,8 +14,9 @@ from actors.account.checks.amounts import range_check
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import AdviceDeclined, Advised, Event
+from actors.account.family import with_drawn
 from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
-from actors.account.purses import change, draw
+from actors.account.purses import FAMILY, change, draw, held_in
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
 from actors.account.suspicion import Suspicion
@@ -77,6 +78,7 @@ def _suspicion(account: Account, request: Advice, plausible: Moment | None, busi
 def _apply(account: Account, event: Advised, position: int) -> Account:
     """It counts in the purchases of its own day and meal period, unless the account has seen later ones."""
     account = replace(account, position=position, purses=event.balances)
+    account = with_drawn(account, event.business_day, held_in(event.paid, FAMILY))
     day, period, amount = event.business_day, event.period, event.amount
     if day < account.spending_day:
         return account

@@ -1,4 +1,4 @@
-"""Close: nothing more happens on an account whose purses are empty."""
+"""Close: nothing more happens on an account whose purses are empty, but for a subsidy: that goes back to the school."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from actors.account.card import CardState
 from actors.account.checks.card import open_check
 from actors.account.checks.office import empty_check
 from actors.account.checks.refusal import Refusal
-from actors.account.events import AccountClosed
-from actors.account.office import done, just, office_service
+from actors.account.events import AccountClosed, AccountClosedWithSubsidy
+from actors.account.office import done, event_start, office_service
+from actors.account.postings import Booking
+from actors.account.purses import SUBSIDY, change, held_in, into
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account
+from actors.account.subsidy import subsidy_postings
 from actors.calendar import Moment
 from actors.policy import Policy, Service
 from wire.messages import CloseAccount
@@ -23,10 +26,37 @@ def _refusal(account: Account, _request: CloseAccount, _moment: Moment, _policy:
     return open_check(account) or empty_check(account)
 
 
-def _apply(account: Account, _event: AccountClosed, position: int) -> Account:
-    return replace(account, position=position, card_state=CardState.CLOSED, loss=None)
+def _approve(
+    account: Account, request: CloseAccount, moment: Moment, policy: Policy, _authorization: int
+) -> AccountClosed | AccountClosedWithSubsidy:
+    start, amount = event_start(account, request, moment), held_in(account.purses, SUBSIDY)
+    if not amount:
+        return AccountClosed(*start)
+    balances = change(account.purses, into(SUBSIDY, -amount))
+    merchant = policy.terminals[request.terminal].merchant
+    return AccountClosedWithSubsidy(*start[:-1], balances, amount, merchant, moment.period)
+
+
+def _apply(account: Account, event: AccountClosed | AccountClosedWithSubsidy, position: int) -> Account:
+    return replace(
+        account, position=position, card_state=CardState.CLOSED, loss=None, purses=event.balances, unclaimed=(),
+        family=None,
+    )  # fmt: skip
+
+
+def _book(event: AccountClosedWithSubsidy) -> Booking:
+    totals = (event.business_day, event.merchant, event.terminal, Service.CLOSE_ACCOUNT.value, event.period)
+    return totals, event.amount, subsidy_postings(-event.amount)
 
 
 CLOSE_ACCOUNT: Final[ServiceRow] = office_service(
-    Service.CLOSE_ACCOUNT, CloseAccount, (), _refusal, just(AccountClosed), {AccountClosed: EventRow(_apply, done)}
+    Service.CLOSE_ACCOUNT,
+    CloseAccount,
+    (),
+    _refusal,
+    _approve,
+    {
+        AccountClosed: EventRow(_apply, done),
+        AccountClosedWithSubsidy: EventRow(_apply, done, lambda event: -event.amount, _book),
+    },
 )

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from actors.account.checks.amounts import purse_check, range_check
 from actors.account.checks.card import open_check
 from actors.account.checks.refusal import Refusal
+from actors.account.checks.subsidy import no_cash_check
 from actors.account.events import EntryCorrected
 from actors.account.office import office_service
 from actors.account.postings import CORRECTIONS, Booking
-from actors.account.purses import change
+from actors.account.purses import change, into
 from actors.account.service import EventRow, ServiceRow, approved
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -26,18 +27,20 @@ _NUMBERS: Final = {reason: number for number, reason in enumerate(CorrectionReas
 
 def _refusal(account: Account, request: CorrectEntry, _moment: Moment, _policy: Policy) -> Refusal | None:
     return (
-        range_check(abs(request.amount)) or open_check(account) or purse_check(account, request.purse, request.amount)
+        range_check(abs(request.amount))
+        or open_check(account)
+        or no_cash_check(request.purse, request.reason)
+        or purse_check(account, request.purse, request.amount)
     )
 
 
 def _approve(
     account: Account, request: CorrectEntry, moment: Moment, policy: Policy, authorization: int
 ) -> EntryCorrected:
-    changes = (*(0,) * request.purse, request.amount)
     return EntryCorrected(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.clerk, account.card,
-        moment.business_day, change(account.purses, changes), request.purse, request.amount, request.reason,
-        policy.terminals[request.terminal].merchant, moment.period, authorization,
+        moment.business_day, change(account.purses, into(request.purse, request.amount)), request.purse,
+        request.amount, request.reason, policy.terminals[request.terminal].merchant, moment.period, authorization,
     )  # fmt: skip
 
 

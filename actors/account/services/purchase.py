@@ -13,6 +13,7 @@ from actors.account.checks.pin import purchase_pin_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
 from actors.account.events import (
+    AlertingPurchase,
     Event,
     PricedPurchase,
     PricedPurchaseWithPin,
@@ -22,12 +23,14 @@ from actors.account.events import (
     PurchasedUncounted,
     PurchasedWithPin,
 )
+from actors.account.family import spendable, with_drawn
 from actors.account.postings import MERCHANTS, Booking, purse_postings
 from actors.account.pricing import at_price
-from actors.account.purses import Amounts, draw, left
+from actors.account.purses import FAMILY, Amounts, draw, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account, with_wrong_tries
 from actors.calendar import Moment
+from actors.effect import Effect, EffectName
 from actors.policy import Limits, Policy, Service, Terminal
 from wire.codes import APPROVED, NO_REASON
 from wire.messages import Answer, Purchase
@@ -58,8 +61,9 @@ def _refusal_before_pin(
     return None
 
 
-def _refusal_after_pin(account: Account, price: int, moment: Moment, limits: Limits) -> Refusal | None:
-    return spending_check(account, price, moment, limits) or funds_check(account, price, limits.balance_min)
+def _refusal_after_pin(account: Account, price: int, purses: Amounts, moment: Moment, limits: Limits) -> Refusal | None:
+    """`purses` is what may be drawn."""
+    return spending_check(account, price, moment, limits) or funds_check(purses, price, limits.balance_min)
 
 
 def _decide(
@@ -71,17 +75,18 @@ def _decide(
     if policy.prices:
         rule = policy.prices.get((account.person_class, terminal.merchant, moment.period))
         price = price if rule is None else rule.of(price)
-    purses, wrong_tries = account.purses, None
+    purses = account.purses if account.family is None else spendable(account, moment.business_day)
+    wrong_tries = None
     refusal = _refusal_before_pin(account, request, price, terminal, moment)
     if refusal is None and limits.purchase_max and price > limits.purchase_max:
         refusal, wrong_tries, _ = purchase_pin_check(account, request, policy.pin_keys)
     if refusal is None:
-        refusal = _refusal_after_pin(account, price, moment, limits)
+        refusal = _refusal_after_pin(account, price, purses, moment, limits)
     if refusal is not None:
         declined = (
             account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
             request.amount, terminal.merchant, moment.business_day, moment.period, refusal.code, refusal.reason,
-            purses,
+            account.purses,
         )  # fmt: skip
         return PurchaseDeclined(*declined) if wrong_tries is None else PurchaseDeclinedWithPin(*declined, wrong_tries)
     if len(purses) == 1:  # nearly every account: no call for every tap
@@ -89,7 +94,14 @@ def _decide(
         balances: Amounts = (purses[0] - price,)
     else:
         paid = draw(purses, price, policy.spending_order, limits.balance_min)
-        balances = left(purses, paid)
+        balances = left(account.purses, paid)
+        family = account.family
+        if family is not None and 0 < family.alert_above < held_in(paid, FAMILY):
+            return AlertingPurchase(
+                account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
+                request.amount, terminal.merchant, moment.business_day, moment.period, paid, balances, authorization,
+                price - request.amount, wrong_tries is not None, family.guardian, family.alert_above,
+            )  # fmt: skip
     if rule is None:
         purchased = Purchased if wrong_tries is None else PurchasedWithPin
         return purchased(
@@ -113,10 +125,12 @@ def _apply(account: Account, event: Purchased, position: int) -> Account:
         if account.spending_period == period:
             period_spent += account.period_spent
             period_purchases += account.period_purchases
-    return replace(
+    after = replace(
         account, position=position, purses=event.balances, spending_day=day, spent=spent, purchases=purchases,
         spending_period=period, period_spent=period_spent, period_purchases=period_purchases,
     )  # fmt: skip
+    paid = event.paid
+    return after if len(paid) == 1 else with_drawn(after, day, held_in(paid, FAMILY))
 
 
 def _apply_with_pin(account: Account, event: PurchasedWithPin, position: int) -> Account:
@@ -125,6 +139,11 @@ def _apply_with_pin(account: Account, event: PurchasedWithPin, position: int) ->
 
 def _apply_priced_with_pin(account: Account, event: PricedPurchaseWithPin, position: int) -> Account:
     return replace(_apply(account, at_price(event), position), pin=with_wrong_tries(account.pin, 0))
+
+
+def _apply_alerting(account: Account, event: AlertingPurchase, position: int) -> Account:
+    after = _apply(account, at_price(event), position)
+    return replace(after, pin=with_wrong_tries(account.pin, 0)) if event.with_pin else after
 
 
 def _apply_declined_with_pin(account: Account, event: PurchaseDeclinedWithPin, position: int) -> Account:
@@ -139,6 +158,11 @@ def _apply_uncounted(account: Account, event: PurchasedUncounted, position: int)
 
 def _answer(event: Purchased) -> Answer:
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, event.authorization, event.balances, event.paid)
+
+
+def _alert(event: AlertingPurchase) -> Effect:
+    drawn = event.paid[FAMILY]
+    return Effect(EffectName.ALERT, {"guardian": event.guardian, "drawn": drawn, "alert_above": event.alert_above})
 
 
 def _book(event: Purchased) -> Booking:
@@ -168,6 +192,7 @@ PURCHASE: Final = ServiceRow(
         PurchasedWithPin: _PURCHASED._replace(apply=_apply_with_pin),
         PricedPurchase: _PRICED,
         PricedPurchaseWithPin: _PRICED._replace(apply=_apply_priced_with_pin),
+        AlertingPurchase: _PRICED._replace(apply=_apply_alerting, effect=_alert),
         PurchasedUncounted: _PURCHASED._replace(apply=_apply_uncounted),
         PurchaseDeclined: DECLINED,
         PurchaseDeclinedWithPin: DECLINED._replace(apply=_apply_declined_with_pin),

@@ -23,8 +23,9 @@ from actors.account.events import (
     Reversed,
     Tombstoned,
 )
+from actors.account.family import with_returned
 from actors.account.postings import MERCHANTS, Booking, purse_postings
-from actors.account.purses import Amounts, change, draw, left
+from actors.account.purses import FAMILY, Amounts, change, draw, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -110,7 +111,10 @@ def _apply(account: Account, event: Refunded, position: int) -> Account:
     """What is given back no longer counts in money; in number, the purchase counts until nothing of it is left."""
     after = replace(account, position=position, purses=event.balances)
     purchases = 0 if any(event.left) or event.original_period == UNCOUNTED else 1
-    return uncount(after, event.original_business_day, event.original_period, event.amount, purchases)
+    after = uncount(after, event.original_business_day, event.original_period, event.amount, purchases)
+    if event.original_period == UNCOUNTED:
+        return after
+    return with_returned(after, event.original_business_day, held_in(event.returned, FAMILY))
 
 
 def _book(event: Refunded) -> Booking:

@@ -34,7 +34,7 @@ def _refusal(account: Account, request: ReplaceCard, _moment: Moment, policy: Po
         or reviewed_check(account)
         or thawed_check(account)
         or new_card_check(account, request.card)
-        or (funds_check(account, _fee(request, policy)) if request.fee is FeePayment.PURSES else None)
+        or (funds_check(account.purses, _fee(request, policy)) if request.fee is FeePayment.PURSES else None)
     )
 
 

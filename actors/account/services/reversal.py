@@ -25,9 +25,10 @@ from actors.account.events import (
     ToppedUp,
     TopUpDeclined,
 )
+from actors.account.family import with_returned
 from actors.account.postings import CHANNELS, MERCHANTS, SUSPENSE, Booking, purse_postings
 from actors.account.pricing import at_price
-from actors.account.purses import MAIN, Amounts, change
+from actors.account.purses import FAMILY, MAIN, Amounts, change, held_in
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved, unchanged
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -118,7 +119,8 @@ def _apply_reversed(account: Account, event: Reversed, position: int) -> Account
 
 def _apply_purchase_reversed(account: Account, event: PurchaseReversed, position: int) -> Account:
     after = replace(account, position=position, purses=event.balances)
-    return uncount(after, event.original_business_day, event.original_period, event.amount, 1)
+    after = uncount(after, event.original_business_day, event.original_period, event.amount, 1)
+    return with_returned(after, event.original_business_day, held_in(event.returned, FAMILY))
 
 
 def _answer_tombstoned(event: Tombstoned) -> Answer:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
 from simulators.accounts import CardState, Purses
 from simulators.auditor.model.checks import BY_STATE, Verdict, amount_problem, closed_problem
+from simulators.auditor.model.family import FamilyCommand, family_amount_problem, family_problem, family_step
 from simulators.auditor.model.purchase import paid_by
+from simulators.auditor.model.subsidy import grant_problem, grant_step
 from simulators.auditor.requests import service_of
 from simulators.auditor.world import NOTHING, Outcome, Rules, World, added, decide, negative, refuse, shown
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
+    BindFamily,
     CloseAccount,
     CorrectEntry,
+    CorrectionReason,
+    CreditFamily,
     FeePayment,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     IssueCard,
     OfficeRequest,
     OpenAccount,
@@ -28,6 +34,8 @@ from wire.messages import (
     ReportLoss,
     ReviewLoss,
     SetExpiry,
+    SetFamilyPolicy,
+    UnbindFamily,
     UnfreezeCard,
 )
 
@@ -49,7 +57,7 @@ def office_outcomes(world: World, request: OfficeRequest, rules: Rules) -> Itera
         return
     change, paid, changes = _STEPS[type(request)](world, request, rules)
     balances = () if isinstance(request, ReportLoss) else added(world.purses, change)
-    authorized = isinstance(request, ReplaceCard | CorrectEntry)
+    authorized = isinstance(request, ReplaceCard | CorrectEntry | CreditFamily)
     yield decide(world, request, Outcome(Code.APPROVED, Reason.NONE, change, balances, paid, authorized), **changes)
 
 
@@ -69,11 +77,23 @@ def _permission_problem(request: OfficeRequest, rules: Rules) -> Verdict | None:
 def _problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict | None:
     if isinstance(request, OpenAccount):
         return _invalid(Reason.ACCOUNT_EXISTS) if world.opened else _expiry_problem(request.expires, rules)
-    if isinstance(request, CorrectEntry) and (wrong := amount_problem(abs(request.amount))) is not None:
+    if (wrong := _amount_problem(request)) is not None:
         return wrong
     if (closed := closed_problem(world)) is not None:
         return closed
     return _problem_of_an_open_account(world, request, rules)
+
+
+def _amount_problem(request: OfficeRequest) -> Verdict | None:
+    match request:
+        case CorrectEntry():
+            return amount_problem(abs(request.amount))
+        case GrantSubsidy():
+            return amount_problem(request.amount)
+        case BindFamily() | UnbindFamily() | SetFamilyPolicy() | CreditFamily():
+            return family_amount_problem(request)
+        case _:
+            return None
 
 
 def _problem_of_an_open_account(world: World, request: OfficeRequest, rules: Rules) -> Verdict | None:
@@ -96,7 +116,13 @@ def _problem_of_an_open_account(world: World, request: OfficeRequest, rules: Rul
         case SetExpiry():
             return _expiry_problem(request.expires, rules)
         case CloseAccount():
-            return _invalid(Reason.PURSES_NOT_EMPTY) if world.balance else None
+            return _invalid(Reason.PURSES_NOT_EMPTY) if world.purses[0] or world.purses[2] else None
+        case GrantSubsidy():
+            return grant_problem(world, request, rules)
+        case BindFamily() | UnbindFamily() | SetFamilyPolicy() | CreditFamily():
+            return family_problem(world, request, rules)
+        case CorrectEntry() if request.purse == 1 and request.reason is CorrectionReason.PAID_OUT:
+            return _invalid(Reason.SUBSIDY_NOT_PAID_OUT)
         case CorrectEntry():
             left = world.purses[request.purse] + request.amount
             return (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if left < 0 else None
@@ -212,6 +238,12 @@ def _correct(_world: World, request: CorrectEntry, _rules: Rules) -> Step:
     return (main, subsidy, family), NOTHING, {}
 
 
+def _close(world: World, _request: CloseAccount, _rules: Rules) -> Step:
+    """What is left of a subsidy goes back to the school, and nothing that waited can be claimed."""
+    card = replace(world.card, state=CardState.CLOSED)
+    return (0, -world.purses[1], 0), NOTHING, {"card": card, "grants": (), "family": None}
+
+
 _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {
     ReportLoss: _report_loss,
     OpenAccount: _open,
@@ -222,7 +254,9 @@ _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {
     FreezeCard: _freeze_or_unfreeze,
     UnfreezeCard: _freeze_or_unfreeze,
     ReplaceCard: _replace,
-    CloseAccount: lambda world, _request, _rules: _card(world, state=CardState.CLOSED),
+    CloseAccount: _close,
+    GrantSubsidy: lambda world, request, _rules: grant_step(world, request),
+    **dict.fromkeys(get_args(FamilyCommand), lambda _world, request, _rules: family_step(request)),
     SetExpiry: _set_expiry,
     CorrectEntry: _correct,
 }

@@ -47,8 +47,22 @@ def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdi
 
 def spendable(world: World, rules: Rules) -> tuple[int, int, int]:
     """What purchases may draw from each purse."""
-    main, subsidy, family = world.purses
-    return max(0, main - limits_of(world, rules).balance_min), subsidy, family
+    main, subsidy, _ = world.purses
+    return max(0, main - limits_of(world, rules).balance_min), subsidy, _family_allowance(world)
+
+
+def _family_allowance(world: World) -> int:
+    """What one purchase may draw from the family purse now."""
+    allowed, policy = world.purses[2], world.family
+    if policy is not None and policy.purchase_max:
+        allowed = min(allowed, policy.purchase_max)
+    if policy is not None and policy.day_max:
+        counted = (decision for key, decision in world.decided.items() if _counts(key, decision))
+        drawn = sum(
+            decision.outcome.paid[2] - decision.given_back[2] for decision in counted if decision.outcome is not None
+        )
+        allowed = max(0, min(allowed, policy.day_max - drawn))
+    return allowed
 
 
 def _counts(key: Key, decision: Decision) -> bool:

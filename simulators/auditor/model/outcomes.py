@@ -12,6 +12,7 @@ from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
 from simulators.auditor.model.refund import refund_outcomes
 from simulators.auditor.model.reversal import reversal_outcomes
+from simulators.auditor.model.subsidy import at_tap, claim_outcomes
 from simulators.auditor.model.top_up import top_up_outcomes
 from simulators.auditor.requests import content_of, is_recorded
 from simulators.auditor.world import Decision, Outcome, Rules, World
@@ -27,6 +28,7 @@ from wire.messages import (
     Purchase,
     Refund,
     Reversal,
+    SubsidyClaim,
     TopUp,
 )
 
@@ -37,6 +39,7 @@ _CONTENT_DIFFERS = Outcome(Code.DUPLICATE, Reason.CONTENT_DIFFERS)
 _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Outcome]]]] = {
     Purchase: purchase_outcomes,
     TopUp: top_up_outcomes,
+    SubsidyClaim: claim_outcomes,
     Reversal: reversal_outcomes,
     Advice: advice_outcomes,
     Refund: refund_outcomes,
@@ -56,7 +59,7 @@ def outcomes(world: World, request: AccountRequest, rules: Rules) -> Iterator[tu
     elif not (world.opened or world.uploaded or isinstance(request, OpenAccount | Advice)):
         yield world, _NO_ACCOUNT
     else:
-        yield from _OUTCOMES[type(request)](world, request, rules)
+        yield from _OUTCOMES[type(request)](at_tap(world, request, rules), request, rules)
 
 
 def _repeats(decision: Decision, request: AccountRequest) -> Iterator[Outcome]:

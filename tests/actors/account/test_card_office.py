@@ -42,28 +42,38 @@ from actors.account.events import (
     CardUnfrozen,
     EntryCorrected,
     ExpirySet,
+    FamilyBound,
+    FamilyCredited,
+    FamilyPolicySet,
+    FamilyUnbound,
     LossReported,
     LossReviewed,
     OfficeDeclined,
+    SubsidyGranted,
 )
-from actors.account.state import Account, Loss, new_account
+from actors.account.state import Account, Family, Loss, new_account
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
     Answer,
+    BindFamily,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    CreditFamily,
     FeePayment,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     IssueCard,
     OfficeRequest,
     OpenAccount,
     ReplaceCard,
     ReviewLoss,
     SetExpiry,
+    SetFamilyPolicy,
+    UnbindFamily,
     UnfreezeCard,
 )
 
@@ -84,11 +94,18 @@ REQUESTS = {
     "close": command(1, CloseAccount),
     "set-expiry": command(1, SetExpiry, LATER),
     "correct": command(1, CorrectEntry, 0, 500, CorrectionReason.GOODWILL),
+    "grant-subsidy": command(1, GrantSubsidy, "2026-09", 500, LATER),
+    "bind-family": command(1, BindFamily, "g-7"),
+    "unbind-family": command(1, UnbindFamily),
+    "set-family-policy": command(1, SetFamilyPolicy, 500, 400, 300),
+    "credit-family": command(1, CreditFamily, 500, 2),
 }
 EVENTS = {
     "open": AccountOpened, "issue": CardIssued, "activate": CardActivated, "report-loss": LossReported,
     "review-loss": LossReviewed, "found": CardFound, "freeze": CardFrozen, "unfreeze": CardUnfrozen,
     "replace": CardReplaced, "close": AccountClosed, "set-expiry": ExpirySet, "correct": EntryCorrected,
+    "grant-subsidy": SubsidyGranted, "bind-family": FamilyBound, "unbind-family": FamilyUnbound,
+    "set-family-policy": FamilyPolicySet, "credit-family": FamilyCredited,
 }  # fmt: skip
 STATES: dict[str, dict[str, Any]] = {
     "issued": {"card_state": ISSUED},
@@ -176,6 +193,11 @@ def test_commands_that_ask_little_of_the_card(state: str) -> None:
     assert outcome(REQUESTS["close"], empty) == (open_ or DONE)
     assert outcome(REQUESTS["close"], full) == (open_ or (12, "purses-not-empty"))
     assert outcome(REQUESTS["correct"], full) == (open_ or DONE)
+    assert outcome(REQUESTS["grant-subsidy"], full) == (open_ or DONE)
+    assert outcome(REQUESTS["unbind-family"], full) == (open_ or (12, "no-family"))
+    bound = replace(full, family=Family("g-7"))
+    for name in ("unbind-family", "set-family-policy", "credit-family"):
+        assert outcome(REQUESTS[name], bound) == (open_ or DONE)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -406,13 +428,18 @@ def test_repeat_is_answered_like_the_first_and_other_content_is_a_duplicate(name
     request = REQUESTS[name]
     fitting = next(
         holder
-        for holder in (new_account(ALICE), *(account(**state, purses=(0,)) for state in STATES.values()))
+        for holder in (
+            new_account(ALICE),
+            *(account(**state, purses=(0,)) for state in STATES.values()),
+            account(family=Family("g-7")),
+        )
         if outcome(request, holder) == DONE
     )
     refusing = account(card_state=CLOSED)
     changes: dict[str, Any] = {
         "clerk": "li", "card": "C3", "expires": LATER + 1, "person_class": "staff", "fee": FeePayment.WAIVED,
-        "purse": 2, "amount": 501, "reason": CorrectionReason.PAID_OUT,
+        "purse": 2, "amount": 600, "reason": CorrectionReason.PAID_OUT, "batch": "2026-10", "last_day": LATER + 1,
+        "guardian": "g-8", "day_max": 1, "purchase_max": 1, "alert_above": 1, "channel": 1,
     }  # fmt: skip
     for event in (decided(request, fitting), decided(request, refusing)):
         first = ANSWER[type(event)](event)

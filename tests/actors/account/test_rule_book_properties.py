@@ -40,7 +40,7 @@ from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
 from actors.account.purses import draw as draw_on
 from actors.account.service import asked
-from actors.account.state import Account, Loss
+from actors.account.state import Account, Family, Grant, Loss
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from actors.policy import Limits, Price
@@ -52,14 +52,17 @@ from wire.messages import (
     ActivateCard,
     Advice,
     BalanceInquiry,
+    BindFamily,
     ChangePin,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    CreditFamily,
     Emergency,
     FeePayment,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     IssueCard,
     MiniStatement,
     OfficeRequest,
@@ -71,7 +74,10 @@ from wire.messages import (
     Reversal,
     ReviewLoss,
     SetExpiry,
+    SetFamilyPolicy,
+    SubsidyClaim,
     TopUp,
+    UnbindFamily,
     UnfreezeCard,
 )
 
@@ -118,6 +124,16 @@ ACCOUNTS = st.builds(
     pin=st.none() | st.builds(
         pin_of, st.sampled_from(["314159", "271828"]), is_initial=st.booleans(), wrong_tries=st.integers(0, 3)
     ),
+    unclaimed=st.lists(
+        st.builds(Grant, st.just("old"), st.integers(1, 9_000), st.sampled_from([NOON_US - 1, NOON_US + 10**12])),
+        max_size=2,
+    ).map(tuple),
+    batches=st.sampled_from(["", "old", " ".join(f"2026-{number}" for number in range(120))]),
+    subsidy_expires_us=st.sampled_from([0, NOON_US - 1, NOON_US + 10**12]),
+    family=st.none() | st.builds(
+        Family, st.just("g-7"), *[st.sampled_from([0, 1, 500, 9_000])] * 3
+    ),
+    family_day=st.sampled_from([0, 20260901, 20260831]), family_drawn=st.integers(0, 9_000),
     dead_cards=st.sampled_from([(), ("C3",), tuple(f"D{number}" for number in range(32))]),
 )  # fmt: skip
 PINS = st.sampled_from(["314159", "271828", "111111", "3141"])
@@ -135,7 +151,8 @@ REVERSALS = st.builds(
 TAKEN = st.integers(NOON_US - 10**13, NOON_US + 10**12) | st.integers(0, 2**63 - 1)
 ADVICES = st.builds(Advice, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, STANS, TAKEN)
 REFUNDS = st.builds(Refund, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
-REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS | PIN_CHANGES
+CLAIMS = st.builds(SubsidyClaim, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS)
+REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS | PIN_CHANGES | CLAIMS
 OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
@@ -153,12 +170,17 @@ OFFICE_REQUESTS = st.one_of(
     ),
     st.builds(ReplaceCard, *COMMAND, NEW_CARDS, st.sampled_from(FeePayment)),
     st.builds(SetExpiry, *COMMAND, DAYS),
+    st.builds(GrantSubsidy, *COMMAND, st.sampled_from(["old", "new"]), AMOUNTS, DAYS),
+    st.builds(BindFamily, *COMMAND, st.just("g-8")),
+    st.builds(UnbindFamily, *COMMAND),
+    st.builds(SetFamilyPolicy, *COMMAND, AMOUNTS, AMOUNTS, AMOUNTS),
+    st.builds(CreditFamily, *COMMAND, AMOUNTS, st.integers(1, 3)),
     st.builds(CorrectEntry, *COMMAND, st.integers(0, 2), AMOUNTS, st.sampled_from(CorrectionReason)),
 )
 
 DECLINES = (
-    events.PurchaseDeclined, events.TopUpDeclined, events.ReversalDeclined, events.AdviceDeclined,
-    events.RefundDeclined, events.PinChangeDeclined, events.OfficeDeclined,
+    events.PurchaseDeclined, events.TopUpDeclined, events.SubsidyClaimDeclined, events.ReversalDeclined,
+    events.AdviceDeclined, events.RefundDeclined, events.PinChangeDeclined, events.OfficeDeclined,
 )  # fmt: skip
 PIN_EVENTS = (
     events.PurchasedWithPin, events.PricedPurchaseWithPin, events.PurchaseDeclinedWithPin, events.PinChanged,
@@ -166,13 +188,13 @@ PIN_EVENTS = (
 )  # fmt: skip
 AUTHORIZED = (
     events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
-    events.Refunded,
+    events.Refunded, events.SubsidyClaimed, events.FamilyCredited,
 )  # fmt: skip
 WITHOUT_MONEY = (
     events.Tombstoned,
     events.PinChanged,
     events.PurchaseDeclinedWithPin,
-    *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined}),
+    *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined, events.AccountClosedWithSubsidy}),
 )
 
 
@@ -282,12 +304,13 @@ def test_every_inquiry_gets_an_answer(
 
 def test_tables_of_the_kind_know_every_event_and_request() -> None:
     decided = set(get_args(events.Decided))
-    assert set(ACCOUNT.apply) == decided | {events.Opened}
+    unasked = {events.Opened, *get_args(events.Unasked)}
+    assert set(ACCOUNT.apply) == decided | unasked
     assert set(ACCOUNT.answer) == decided | {EmergencyRaised}
     known = set(get_args(AccountRequest)) | {EmergencyRaised, Emergency}
     assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | known
     assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
-    assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | {events.Opened}
+    assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | unasked
     assert ACCOUNT.opening == {OpenAccount, Advice}
 
 
@@ -303,4 +326,7 @@ def test_tags_of_events_never_change() -> None:
         "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
         "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "PricedPurchase": 51,
         "PricedPurchaseReversed": 52, "Advised": 54, "AdviceDeclined": 55, "EmergencyRaised": 61,
+        "SubsidyGranted": 67, "SubsidyClaimed": 68, "SubsidyClaimDeclined": 69,
+        "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
+        "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78,
     }  # fmt: skip

@@ -1,0 +1,53 @@
+"""A subsidy's life: granted, claimed by the card's first tap, spent, and what is left of it taken back.
+
+The subsidy purse has one last day, the latest of the batches that were claimed into it, and not a day for each part:
+what a receipt calls subsidy is then one sum with one day, which never comes earlier than its holder was told, and no
+purchase, refund or reversal has to carry which batch paid. The price: what is left of an older batch lives as long as
+the newest. What comes back into the purse after its day is taken back too.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from actors.account.events import SubsidyClaimed, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.postings import SUBSIDIES, Booking, Posting
+from actors.account.purses import SUBSIDY
+from actors.account.state import Account, Grant
+from actors.calendar import Moment
+from actors.ledger import PURSES
+
+
+def claimable(account: Account, moment: Moment) -> tuple[Grant, ...]:
+    """The grants that a tap claims now."""
+    return tuple(grant for grant in account.unclaimed if moment.time_us < grant.expires_us)
+
+
+def last_time_us(account: Account, grants: tuple[Grant, ...]) -> int:
+    """When the purse expires once these grants are in it."""
+    return max(account.subsidy_expires_us, *(grant.expires_us for grant in grants))
+
+
+def apply_claimed(account: Account, event: SubsidyClaimed | SubsidyClaimedAtTap, position: int) -> Account:
+    """The account with what was granted in its purse."""
+    return replace(account, position=position, purses=event.balances, unclaimed=(), subsidy_expires_us=event.expires_us)
+
+
+def book_claimed_at_tap(event: SubsidyClaimedAtTap) -> Booking:
+    """No terminal took it: nobody asked for it."""
+    return None, 0, subsidy_postings(event.amount)
+
+
+def apply_expired(account: Account, event: SubsidyExpired, position: int) -> Account:
+    """The account without what was taken back."""
+    return replace(account, position=position, purses=event.balances)
+
+
+def book_expired(event: SubsidyExpired) -> Booking:
+    """It goes back to where it came from."""
+    return None, 0, subsidy_postings(-event.amount)
+
+
+def subsidy_postings(amount: int) -> tuple[Posting, ...]:
+    """The school pays `amount` into the subsidy purse, or takes it back from there if it is below zero."""
+    return ((PURSES, SUBSIDY), amount), (SUBSIDIES, -amount)

@@ -1,0 +1,299 @@
+"""A subsidy is granted once for each batch, claimed by the first tap, and never cash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from example_campus import (
+    ALICE,
+    CALENDAR,
+    DESK,
+    KIOSK,
+    LUNCH,
+    NOON,
+    NOON_US,
+    POLICY,
+    TILL,
+    TODAY,
+    TOP_UP_MACHINE,
+    account,
+    advice,
+    answers_of,
+    balance_inquiry,
+    card_of,
+    command,
+    mini_statement,
+    opened_shard,
+    opening,
+    perform,
+    purchase,
+    reversal,
+    top_up,
+)
+from msgspec.structs import replace
+
+from actors.account.answers import answer_repeat
+from actors.account.booking import postings
+from actors.account.card import CardState
+from actors.account.checks.subsidy import BATCHES_MAX
+from actors.account.events import (
+    AccountClosed,
+    AccountClosedWithSubsidy,
+    SubsidyClaimDeclined,
+    SubsidyClaimed,
+    SubsidyClaimedAtTap,
+    SubsidyGranted,
+)
+from actors.account.kind import ACCOUNT
+from actors.account.services.claim_subsidy import claim_at_tap
+from actors.account.state import Account, Family, Grant
+from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE
+from actors.memory_store import MemoryStore
+from actors.recovery import recover
+from actors.verification import verify
+from wire.codes import Code, Reason
+from wire.messages import Answer, CloseAccount, CorrectEntry, CorrectionReason, GrantSubsidy, SubsidyClaim
+
+END_OF_TODAY = CALENDAR.end_us(TODAY)
+LATER = 20261231
+END_LATER = CALENDAR.end_us(LATER)
+SEPTEMBER, OCTOBER = Grant("2026-09", 500, END_OF_TODAY), Grant("2026-10", 300, END_LATER)
+GRANTED = account(unclaimed=(SEPTEMBER, OCTOBER), batches="2026-09 2026-10")
+
+
+def grant(stan: int = 1, batch: str = "2026-09", amount: int = 500, last_day: int = TODAY, **where: Any) -> Any:
+    """The desk grants Alice a subsidy."""
+    return command(stan, GrantSubsidy, batch, amount, last_day, **where)
+
+
+def claim(stan: int, terminal: int = KIOSK.number, card: str = card_of(ALICE)) -> SubsidyClaim:
+    """The holder asks a kiosk for what is granted."""
+    return SubsidyClaim(terminal, stan, 3_000, ALICE, card)
+
+
+def decided(request: Any, holder: Account, original: Any = None) -> Any:
+    return DECIDE[type(request)](holder, request, original, NOON, POLICY, 99)
+
+
+def applied(request: Any, holder: Account) -> Account:
+    event = decided(request, holder)
+    return APPLY[type(event)](holder, event, 9)
+
+
+def outcome(request: Any, holder: Account) -> tuple[int, str]:
+    event = decided(request, holder)
+    answer = ANSWER[type(event)](event)
+    return int(answer.code), answer.reason.value
+
+
+def test_end_of_a_day() -> None:
+    assert CALENDAR.moment(END_OF_TODAY - 1).business_day == TODAY
+    assert CALENDAR.moment(END_OF_TODAY).business_day == TODAY + 1
+    assert CALENDAR.end_us(99991231) > CALENDAR.end_us(99991230)
+
+
+def test_grant_waits_and_moves_nothing() -> None:
+    event = decided(grant(), account())
+    assert isinstance(event, SubsidyGranted)
+    assert (event.batch, event.amount, event.last_day, event.expires_us) == ("2026-09", 500, TODAY, END_OF_TODAY)
+    assert postings(event) == ()
+    assert ANSWER[SubsidyGranted](event) == Answer(DESK.number, 1, Code.APPROVED, Reason.NONE, 0, (10_000,), ())
+    after = applied(grant(), account())
+    assert after == account(position=9, unclaimed=(SEPTEMBER,), batches="2026-09")
+    assert applied(grant(batch="2026-10", amount=300, last_day=LATER), after) == replace(GRANTED, position=9)
+
+
+def test_grant_drops_what_can_be_claimed_no_more() -> None:
+    late = Grant("2026-08", 500, NOON_US)
+    after = applied(grant(), account(unclaimed=(late,), batches="2026-08"))
+    assert (after.unclaimed, after.batches) == ((SEPTEMBER,), "2026-08 2026-09")
+
+
+MANY = " ".join(f"b-{number}" for number in range(BATCHES_MAX))
+REFUSED_GRANTS = [
+    ("beyond the role", grant(terminal=4002), account(), (57, "beyond-role")),
+    ("nothing", grant(amount=0), account(card_state=CardState.CLOSED), (13, "amount-out-of-range")),
+    ("too much", grant(amount=100_000_001), account(), (13, "amount-out-of-range")),
+    ("closed", grant(), account(card_state=CardState.CLOSED, batches="2026-09"), (62, "account-closed")),
+    ("waits already", grant(), GRANTED, (12, "granted-before")),
+    ("was claimed", grant(), account(batches="2026-08 2026-09"), (12, "granted-before")),
+    ("again on a later day", grant(last_day=TODAY - 1), GRANTED, (12, "granted-before")),
+    ("again with another amount", grant(amount=501), GRANTED, (12, "granted-before")),
+    ("a day that is over", grant(last_day=TODAY - 1), account(batches=MANY), (12, "expiry-not-possible")),
+    ("no day", grant(last_day=20300231), account(), (12, "expiry-not-possible")),
+    ("too many", grant(), account(batches=MANY), (12, "batches-used-up")),
+    ("one of too many", grant(batch="b-7"), account(batches=MANY), (12, "granted-before")),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "holder", "expected"), [row[1:] for row in REFUSED_GRANTS], ids=[row[0] for row in REFUSED_GRANTS]
+)
+def test_grant_that_is_refused(request_: Any, holder: Account, expected: tuple[int, str]) -> None:
+    assert outcome(request_, holder) == expected
+    assert applied(request_, holder) == replace(holder, position=9)
+
+
+def test_last_batch_that_an_account_remembers() -> None:
+    assert outcome(grant(), account(batches=MANY.rpartition(" ")[0])) == (0, "")
+    assert outcome(grant(batch="2026-0"), account(batches="2026-09")) == (0, "")
+
+
+@pytest.mark.parametrize("state", [CardState.ISSUED, CardState.LOST, CardState.FROZEN, CardState.EXPIRED])
+def test_grant_asks_nothing_of_the_card(state: CardState) -> None:
+    assert outcome(grant(), account(card_state=state)) == (0, "")
+
+
+def test_claim_moves_all_that_waits() -> None:
+    event = decided(claim(3), GRANTED)
+    assert event == SubsidyClaimed(
+        ALICE, NOON_US, 1, KIOSK.number, 3, card_of(ALICE), ("2026-09", "2026-10"), 800, END_LATER, 0, TODAY, LUNCH,
+        (10_000, 800), 99,
+    )  # fmt: skip
+    assert dict(postings(event)) == {("purse", 1): 800, ("subsidy", 0): -800}
+    assert BOOK[SubsidyClaimed](event)[:2] == ((TODAY, 0, KIOSK.number, "subsidy-claim", LUNCH), 800)
+    assert ANSWER[SubsidyClaimed](event) == Answer(KIOSK.number, 3, Code.APPROVED, Reason.NONE, 99, (10_000, 800), ())
+    assert applied(claim(3), GRANTED) == replace(
+        GRANTED, position=9, purses=(10_000, 800), unclaimed=(), subsidy_expires_us=END_LATER
+    )
+
+
+def test_claim_takes_what_is_in_time_and_never_shortens_the_purse() -> None:
+    late = Grant("2026-08", 7, NOON_US)
+    holder = account(unclaimed=(late, SEPTEMBER), purses=(1, 2, 3), subsidy_expires_us=END_LATER)
+    after = applied(claim(3), holder)
+    assert (after.purses, after.unclaimed, after.subsidy_expires_us) == ((1, 502, 3), (), END_LATER)
+
+
+REFUSED_CLAIMS = [
+    ("till", claim(3, TILL.number, "another"), GRANTED, (58, "service-not-offered")),
+    ("closed", claim(3), replace(GRANTED, card_state=CardState.CLOSED), (62, "account-closed")),
+    ("another card", claim(3, card="another"), replace(GRANTED, card_state=CardState.LOST), (14, "no-card")),
+    ("lost", claim(3), replace(GRANTED, card_state=CardState.LOST, unclaimed=()), (41, "card-lost")),
+    ("expired", claim(3), replace(GRANTED, expires=TODAY - 1, unclaimed=()), (54, "card-expired")),
+    ("nothing", claim(3), account(), (12, "nothing-granted")),
+    ("too late", claim(3), account(unclaimed=(Grant("2026-08", 7, NOON_US),)), (12, "nothing-granted")),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "holder", "expected"), [row[1:] for row in REFUSED_CLAIMS], ids=[row[0] for row in REFUSED_CLAIMS]
+)
+def test_claim_that_is_refused(request_: Any, holder: Account, expected: tuple[int, str]) -> None:
+    assert outcome(request_, holder) == expected
+    event = decided(request_, holder)
+    assert type(event) is SubsidyClaimDeclined
+    assert APPLY[SubsidyClaimDeclined](holder, event, 9) == replace(holder, position=9)
+    assert postings(event) == ()
+
+
+def test_copies_of_a_claim() -> None:
+    for event in (decided(claim(3), GRANTED), decided(claim(3), account())):
+        assert answer_repeat(event, replace(claim(3), wait_ms=1)) == ANSWER[type(event)](event)
+        assert answer_repeat(event, claim(3, card="another")).reason is Reason.CONTENT_DIFFERS
+        assert answer_repeat(event, top_up(3, terminal=KIOSK.number)).reason is Reason.CONTENT_DIFFERS
+
+
+def test_claim_is_not_reversed() -> None:
+    event = decided(claim(3, TOP_UP_MACHINE.number), GRANTED)
+    refused = decided(reversal(4, event, TOP_UP_MACHINE.number), account(), event)
+    assert (refused.code, refused.reason) == (Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
+
+
+@pytest.mark.parametrize("tap", [purchase(3, 200), purchase(3, 10**9), advice(3, 1, 200)])
+def test_tap_claims_first(tap: Any) -> None:
+    event = claim_at_tap(GRANTED, tap, NOON, POLICY)
+    assert event == SubsidyClaimedAtTap(ALICE, NOON_US, 1, ("2026-09", "2026-10"), 800, END_LATER, TODAY, (10_000, 800))
+    assert dict(postings(event)) == {("purse", 1): 800, ("subsidy", 0): -800}
+
+
+NO_TAP = [
+    (GRANTED, top_up(3)),
+    (GRANTED, purchase(3, terminal=TOP_UP_MACHINE.number)),
+    (GRANTED, purchase(3, card="another")),
+    (replace(GRANTED, card_state=CardState.LOST), purchase(3)),
+    (replace(GRANTED, expires=TODAY - 1), purchase(3)),
+    (replace(GRANTED, unclaimed=(Grant("2026-08", 7, NOON_US),)), purchase(3)),
+]
+
+
+@pytest.mark.parametrize(("holder", "request_"), NO_TAP)
+def test_what_is_no_tap_claims_nothing(holder: Account, request_: Any) -> None:
+    assert claim_at_tap(holder, request_, NOON, POLICY) is None
+
+
+def test_first_purchase_draws_on_what_was_granted_and_a_copy_claims_nothing() -> None:
+    store = MemoryStore()
+    shard = opened_shard(store, opening(ALICE, balance=100))
+    till_first, desk_second, bought, declined = (
+        purchase(1, 600), grant(1), purchase(2, 600), grant(2, amount=900)
+    )  # fmt: skip
+    assert [answer.code for answer in perform(shard, till_first, desk_second, till_first)] == [51, 0, 51]
+    assert shard.state(ALICE).unclaimed == (SEPTEMBER,)
+    first, again, other = perform(shard, bought, bought, declined)
+    assert (first.paid, first.balances) == ((100, 500), (0, 0))
+    assert again == first
+    assert (other.code, other.reason) == (Code.INVALID_TRANSACTION, Reason.GRANTED_BEFORE)
+    assert shard.ledger.balances["subsidy", 0] == -500
+    assert shard.ledger.imbalance == 0
+    held = shard.state(ALICE)
+    verify(store, ACCOUNT)
+    assert recover(store, ACCOUNT).state(ALICE) == held
+
+
+def test_claim_before_a_declined_purchase_stays_and_stands_in_the_statement() -> None:
+    shard = opened_shard(MemoryStore(), opening(ALICE, balance=100))
+    perform(shard, grant(1), purchase(1, 601))
+    assert shard.state(ALICE).purses == (100, 500)
+    balance, statement = perform(shard, balance_inquiry(2), mini_statement(3))
+    assert balance.balances == (100, 500)
+    assert [(entry.service, entry.amount) for entry in statement.entries[:3]] == [
+        ("purchase", 0), ("subsidy-claim", 500), ("grant-subsidy", 0),
+    ]  # fmt: skip
+
+
+def test_turn_that_is_dropped_claimed_nothing() -> None:
+    shard = opened_shard(MemoryStore(), opening(ALICE, balance=100))
+    perform(shard, grant(1))
+    before = shard.state(ALICE)
+    turn = shard.decide([purchase(1, 200)], NOON, POLICY)
+    assert answers_of(turn)[0].balances == (100, 300)
+    shard.drop(turn)
+    assert shard.state(ALICE) == before
+    assert perform(shard, purchase(1, 200))[0].balances == (100, 300)
+
+
+@pytest.mark.parametrize("amount", [-500, 500])
+def test_correction_never_pays_a_subsidy_out(amount: int) -> None:
+    holder = account(purses=(0, 400))
+    request = command(1, CorrectEntry, 1, amount, CorrectionReason.PAID_OUT)
+    assert outcome(request, holder) == (12, "subsidy-not-paid-out")
+    assert outcome(request, replace(holder, card_state=CardState.CLOSED)) == (62, "account-closed")
+    assert outcome(replace(request, amount=0), holder) == (13, "amount-out-of-range")
+    assert outcome(replace(request, purse=2, amount=500), holder) == (0, "")
+    wrong = replace(request, reason=CorrectionReason.WRONG_AMOUNT)
+    assert outcome(wrong, holder) == ((51, "funds") if amount < 0 else (0, ""))
+
+
+def test_closing_gives_a_subsidy_back_to_the_school() -> None:
+    holder = replace(GRANTED, purses=(0, 700), subsidy_expires_us=END_LATER, family=Family("g-7"))
+    event = decided(command(1, CloseAccount), holder)
+    assert type(event) is AccountClosedWithSubsidy
+    assert dict(postings(event)) == {("purse", 1): -700, ("subsidy", 0): 700}
+    assert BOOK[AccountClosedWithSubsidy](event)[:2] == ((TODAY, 9, DESK.number, "close", LUNCH), 700)
+    assert ANSWER[AccountClosedWithSubsidy](event).balances == (0, 0)
+    after = applied(command(1, CloseAccount), holder)
+    assert (after.card_state, after.purses, after.unclaimed, after.family) == (CardState.CLOSED, (0, 0), (), None)
+
+
+@pytest.mark.parametrize(
+    ("purses", "event"), [((0,), AccountClosed), ((0, 0, 0), AccountClosed), ((0, 1), AccountClosedWithSubsidy)]
+)
+def test_closing_says_what_it_took(purses: tuple[int, ...], event: type) -> None:
+    assert type(decided(command(1, CloseAccount), account(purses=purses))) is event
+
+
+@pytest.mark.parametrize("purses", [(1, 0), (0, 5, 1), (1,)])
+def test_closing_needs_the_other_purses_empty(purses: tuple[int, ...]) -> None:
+    assert outcome(command(1, CloseAccount), account(purses=purses)) == (12, "purses-not-empty")
