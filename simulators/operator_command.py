@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import uvloop
 
 from simulators.bad_input import BadInputError
-from simulators.campus import PERSON_CLASSES, PURSES, Campus, StationKey, read_campus
-from simulators.embedded import parse_address
+from simulators.campus import PERSON_CLASSES, PURSES
+from simulators.desk import Day, check_readable, desk_of, desk_options
+from simulators.grant_command import GRANT_BATCH
 from simulators.money import format_yuan, parse_yuan
 from simulators.operator import WAIT_MS, Given, OperatorError, give
-from simulators.station import Address
-from wire import codec
-from wire.codec import Unreadable
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
     Answer,
+    BindFamily,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    CreditFamily,
     FeePayment,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     IssueCard,
     OfficeRequest,
     OpenAccount,
@@ -37,6 +35,8 @@ from wire.messages import (
     ReportLoss,
     ReviewLoss,
     SetExpiry,
+    SetFamilyPolicy,
+    UnbindFamily,
     UnfreezeCard,
 )
 
@@ -48,13 +48,20 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.CARD_GOOD: "the card has not expired, so there is no reason for a new one",
     Reason.CARD_USED: "this serial is, or was, a card of the account; a dead card never works again",
     Reason.CARDS_USED_UP: "the account has had as many cards as it may",
+    Reason.BATCHES_USED_UP: "the account was granted as many batches as it may",
     Reason.CLERK_MISSING: "nobody is named as the clerk",
     Reason.EXPIRY_NOT_POSSIBLE: "that day does not exist, or is over",
+    Reason.FAMILY_BOUND: "the account has a guardian already",
+    Reason.GRANTED_BEFORE: "the account was granted this batch before",
     Reason.LOSS_REVIEWED: "the loss was reviewed already",
+    Reason.NO_FAMILY: "the account has no guardian",
+    Reason.NOT_A_STUDENT: "only a student's account can have a guardian",
     Reason.NOT_FROZEN: "the card is not frozen",
     Reason.NOT_LOST: "the card is not reported lost",
     Reason.NOT_REVIEWED: "the loss must be reviewed first",
+    Reason.NOT_WHOLE_YUAN: "a guardian's money comes in whole yuan",
     Reason.PURSES_NOT_EMPTY: "there is money in the account; pay it out first",
+    Reason.SUBSIDY_NOT_PAID_OUT: "a subsidy is never paid out",
     Reason.NO_ACCOUNT: "no account has this number",
     Reason.CARD_LOST: "the card is reported lost",
     Reason.CARD_EXPIRED: "the card has expired",
@@ -63,6 +70,8 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.CARD_REPLACED: "the card was given up; issue a new one",
     Reason.ACCOUNT_CLOSED: "the account is closed",
     Reason.FUNDS: "there is not enough money",
+    Reason.TOP_UP_LIMIT: "that is more than may come in at once",
+    Reason.BALANCE_LIMIT: "the purse would hold more than it may",
     Reason.BEYOND_ROLE: "the role of this station does not permit the command",
     Reason.SERVICE_NOT_OFFERED: "this is no terminal of an operator",
     Reason.TERMINAL_NOT_OF_STATION: "the station may not speak for this terminal",
@@ -70,15 +79,7 @@ IN_WORDS: Mapping[Reason, str] = {
 }
 
 
-class _Day(click.ParamType[int, str]):
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            day = datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007 - a day, no moment
-        except ValueError:
-            self.fail(f"{value!r} is no day; write it like 2030-07-31", param, ctx)
-        return day.year * 10_000 + day.month * 100 + day.day
+CHANNELS = ("cash", "bank", "wallet")
 
 
 class _SignedYuan(click.ParamType[int, str]):
@@ -93,38 +94,7 @@ class _SignedYuan(click.ParamType[int, str]):
 
 
 _CARD = click.Option(["--card"], required=True, metavar="SERIAL", help="The new card's serial.")
-_EXPIRES = click.Option(["--expires"], required=True, type=_Day(), help="The card's last day.")
-
-
-class _Desk(NamedTuple):
-    """Who gives commands, where, and with which key."""
-
-    address: Address
-    station: str
-    key: StationKey
-    terminal: int
-    clerk: str
-
-
-def _desk_options() -> list[click.Parameter]:
-    return [
-        click.Option(["--connect"], required=True, metavar="HOST:PORT", help="Where the switch listens."),
-        click.Option(["--station"], required=True, metavar="NAME", help="Which operator station to be."),
-        click.Option(["--clerk"], required=True, metavar="ID", help="Who gives the command: a short identifier."),
-        click.Option(
-            ["--campus"],
-            type=click.Path(path_type=Path),
-            default=Path("campus.toml"),
-            show_default=True,
-            help="The campus file; secrets.toml beside it has the station's key, and need not have any other.",
-        ),
-        click.Option(["--terminal"], type=click.IntRange(1, 99_999_999), help="[default: the station's first]"),
-        click.Option(
-            ["--stan"],
-            type=click.IntRange(1, 2**63 - 1),
-            help="Repeat the command that had this STAN.  [default: a new one, the switch's time in microseconds]",
-        ),
-    ]
+_EXPIRES = click.Option(["--expires"], required=True, type=Day(), help="The card's last day.")
 
 
 def office_command(name: str, request: Callable[..., OfficeRequest], text: str, *fields: click.Option) -> click.Command:
@@ -134,8 +104,8 @@ def office_command(name: str, request: Callable[..., OfficeRequest], text: str, 
     def callback(account: str, stan: int | None, **options: Any) -> None:
         given = [options.pop(field) for field in names]
         try:
-            desk = _desk(**options)
-            _check(request(desk.terminal, 1, WAIT_MS, account, desk.clerk, *given))
+            desk = desk_of(**options)
+            check_readable(request(desk.terminal, 1, WAIT_MS, account, desk.clerk, *given))
         except BadInputError as error:
             raise click.UsageError(str(error)) from error
 
@@ -150,34 +120,8 @@ def office_command(name: str, request: Callable[..., OfficeRequest], text: str, 
         approved = isinstance(outcome.reply, Answer) and outcome.reply.code is Code.APPROVED
         raise SystemExit(0 if approved else 1)
 
-    params = [click.Argument(["account"]), *fields, *_desk_options()]
+    params = [click.Argument(["account"]), *fields, *desk_options()]
     return click.Command(name, params=params, callback=callback, help=text)
-
-
-def _desk(*, connect: str, station: str, clerk: str, campus: Path, terminal: int | None) -> _Desk:
-    read = read_campus(campus)
-    key = read.keys.get(station)
-    if key is None:
-        raise BadInputError(f"--station {station}: secrets.toml has no key for it; it has {', '.join(read.keys)}")
-    number = _first_desk(read, station) if terminal is None else terminal
-    return _Desk(parse_address(connect, "--connect"), station, key, number, clerk)
-
-
-def _first_desk(campus: Campus, station: str) -> int:
-    numbers = [at.number for at in campus.terminals.values() if at.station == station and at.role is not None]
-    if not numbers:
-        raise BadInputError(f"--station {station} is no operator station, or has no terminal")
-    return min(numbers)
-
-
-def _check(request: OfficeRequest) -> None:
-    """The switch will be able to read it. Raises BadInputError naming the field that it would not."""
-    (read,) = codec.request_decoder.decode(codec.encode([request])[0])
-    if isinstance(read, Unreadable):
-        place = re.search(r"\$\[(\d+)\]", read.explanation)
-        field = type(request).__struct_fields__[int(place[1]) - 1] if place else "request"
-        explanation = read.explanation.partition(" - at ")[0]
-        raise BadInputError(f"{field}: {getattr(request, field, '')!r}: {explanation[:1].lower()}{explanation[1:]}")
 
 
 def _in_words(name: str, outcome: Given) -> str:
@@ -261,6 +205,51 @@ COMMANDS = (
             callback=lambda _context, _param, value: CorrectionReason(value),
         ),
     ),
+    office_command(
+        "grant-subsidy",
+        GrantSubsidy,
+        "Grant one account its part of a batch; it moves with the card's next purchase. `grant-batch` grants many.",
+        click.Option(["--batch"], required=True, metavar="ID", help="What the batch is called, such as 2026-09."),
+        click.Option(["--amount"], required=True, type=_SignedYuan()),
+        click.Option(
+            ["--last-day"], required=True, type=Day(), help="After this day nothing of it can be claimed or spent."
+        ),
+    ),
+    office_command(
+        "bind-family",
+        BindFamily,
+        "Open a student's family account, whose money is a guardian's.",
+        click.Option(
+            ["--guardian"], required=True, metavar="ID", help="Whose: an identifier that says nothing of the person."
+        ),
+    ),
+    office_command("unbind-family", UnbindFamily, "End a family account whose purse is empty."),
+    office_command(
+        "set-family-policy",
+        SetFamilyPolicy,
+        "Set what purchases may draw from the family purse; without options the policy is deleted.",
+        *(
+            click.Option([name], type=_SignedYuan(), default="0", help=text)
+            for name, text in (
+                ("--day-max", "In a business day.  [default: no limit]"),
+                ("--purchase-max", "One purchase.  [default: no limit]"),
+                ("--alert-above", "Tell the guardian of a purchase that draws more.  [default: of none]"),
+            )
+        ),
+    ),
+    office_command(
+        "credit-family",
+        CreditFamily,
+        "Credit the family purse with a guardian's money, in whole yuan.",
+        click.Option(["--amount"], required=True, type=_SignedYuan()),
+        click.Option(
+            ["--channel"],
+            required=True,
+            type=click.Choice(CHANNELS),
+            callback=lambda _context, _param, value: CHANNELS.index(value) + 1,
+            help="How it was paid.",
+        ),
+    ),
 )
-for _command in COMMANDS:
+for _command in (*COMMANDS, GRANT_BATCH):
     operator.add_command(_command)

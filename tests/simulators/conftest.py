@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date
@@ -11,12 +12,13 @@ from typing import Self
 
 import pytest
 
+from simulators import operator as operator_module
 from simulators.accounts import Card, CardState, default_serial
 from simulators.auditor.auditor import Auditor
 from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import is_recorded, key_of
-from simulators.auditor.world import Rules, first_world
-from simulators.campus import SERVICES_BY_KIND, Limits, StationKey, Terminal
+from simulators.auditor.world import Rules, first_world, unopened_world
+from simulators.campus import SERVICES_BY_KIND, Limits, StationKey, Terminal, read_campus
 from simulators.station import Address
 from wire.codes import Code, Reason
 from wire.connection import Connection
@@ -67,6 +69,7 @@ class FakeSwitch:
         self.signed_off: list[SignOff] = []
         self.echoes = 0
         self.echo_interval_ms = 60_000
+        self.time_us = TIME_US
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._session, "127.0.0.1", 0)
@@ -88,7 +91,8 @@ class FakeSwitch:
             return refusal
         key = key_of(request)
         answer = self.recorded.get(key)
-        decision = self.worlds[request.account].decided.get(key)
+        world = self.worlds.setdefault(request.account, unopened_world(request.account))
+        decision = world.decided.get(key)
         if decision is not None and decision.is_reversed:
             answer = Answer(*key, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ())
         answer = answer or self._decide(request)
@@ -127,7 +131,7 @@ class FakeSwitch:
         match message:
             case SignOn():
                 self.sessions += 1
-                return SignedOn(Code.APPROVED, Reason.NONE, 1, TIME_US, 256, 65_535, 300_000, self.echo_interval_ms)
+                return SignedOn(Code.APPROVED, Reason.NONE, 1, self.time_us, 256, 65_535, 300_000, self.echo_interval_ms)
             case SignOff():
                 self.signed_off.append(message)
                 return SignedOff()
@@ -185,3 +189,91 @@ def station_key() -> StationKey:
 @pytest.fixture
 def switch_time_us() -> int:
     return TIME_US
+
+
+OFFICE_CAMPUS = """
+[campus]
+name = "Example"
+time_zone = "Asia/Shanghai"
+[limits]
+[card_office]
+replacement_fee = "15.00"
+[[roles]]
+name = "manager"
+commands = ["open", "issue", "activate", "report-loss", "review-loss", "found", "freeze", "unfreeze", "replace",
+            "close", "set-expiry", "correct", "grant-subsidy", "bind-family", "unbind-family", "set-family-policy",
+            "credit-family"]
+[[roles]]
+name = "reader"
+commands = ["review-loss"]
+[[stations]]
+name = "desk-1"
+role = "manager"
+[[stations]]
+name = "desk-2"
+role = "reader"
+[[stations]]
+name = "till-1"
+[[merchants]]
+number = 9
+[[terminals]]
+numbers = "9201-9203"
+station = "desk-1"
+merchant = 9
+kind = "operator"
+[[terminals]]
+numbers = "9301"
+station = "desk-2"
+merchant = 9
+kind = "operator"
+[[terminals]]
+numbers = "1001"
+station = "till-1"
+merchant = 9
+kind = "canteen"
+"""
+OFFICE_SECRETS = "".join(
+    f'[stations.{name}]\n1 = "{byte * 32}"\n' for name, byte in (("desk-1", "11"), ("desk-2", "22"), ("till-1", "33"))
+)
+
+
+@pytest.fixture
+def campus(tmp_path):
+    (tmp_path / "campus.toml").write_text(OFFICE_CAMPUS)
+    (tmp_path / "secrets.toml").write_text(OFFICE_SECRETS)
+    return tmp_path / "campus.toml"
+
+
+@pytest.fixture
+def serving(make_fake_switch, rules, campus):
+    """A fake switch with one active account; it serves from a thread, because the command runs its own event loop."""
+    read = read_campus(campus)
+    card = make_card()
+    started, loop = threading.Event(), asyncio.new_event_loop()
+    found: dict[str, object] = {}
+
+    async def serve() -> None:
+        keys = {name: key.key for name, key in read.keys.items()}
+        served = type(rules)(
+            read.limits, read.spending_order, read.terminals, rules.today, replacement_fee=read.replacement_fee
+        )
+        async with make_fake_switch([card], served, keys) as switch:
+            found["switch"], found["stop"] = switch, asyncio.Event()
+            started.set()
+            await found["stop"].wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert started.wait(10)
+    yield found["switch"]
+    loop.call_soon_threadsafe(found["stop"].set)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Time limits that no test has to wait for."""
+    monkeypatch.setattr(operator_module, "TIME_OUT_SECONDS", 0.05)
+    monkeypatch.setattr(operator_module, "RETRY_SECONDS_MIN", 0.0)
+    monkeypatch.setattr(operator_module, "CONNECT_SECONDS", 0.3)

@@ -2,123 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from datetime import date
 from itertools import count
 
 import pytest
 from click.testing import CliRunner
 
-from simulators import operator as operator_module
-from simulators.accounts import Card, CardState, default_serial
-from simulators.campus import read_campus
 from simulators.operator_command import COMMANDS, operator
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
     Answer,
+    BindFamily,
     CloseAccount,
     CorrectEntry,
     CorrectionReason,
+    CreditFamily,
     FeePayment,
     FindCard,
     FreezeCard,
+    GrantSubsidy,
     IssueCard,
     OpenAccount,
     ReplaceCard,
     ReportLoss,
     ReviewLoss,
     SetExpiry,
+    SetFamilyPolicy,
+    UnbindFamily,
     UnfreezeCard,
 )
 
-CAMPUS = """
-[campus]
-name = "Example"
-time_zone = "Asia/Shanghai"
-[limits]
-[card_office]
-replacement_fee = "15.00"
-[[roles]]
-name = "manager"
-commands = ["open", "issue", "activate", "report-loss", "review-loss", "found", "freeze", "unfreeze", "replace",
-            "close", "set-expiry", "correct"]
-[[roles]]
-name = "reader"
-commands = ["review-loss"]
-[[stations]]
-name = "desk-1"
-role = "manager"
-[[stations]]
-name = "desk-2"
-role = "reader"
-[[stations]]
-name = "till-1"
-[[merchants]]
-number = 9
-[[terminals]]
-numbers = "9201-9203"
-station = "desk-1"
-merchant = 9
-kind = "operator"
-[[terminals]]
-numbers = "9301"
-station = "desk-2"
-merchant = 9
-kind = "operator"
-[[terminals]]
-numbers = "1001"
-station = "till-1"
-merchant = 9
-kind = "canteen"
-"""
-SECRETS = "".join(
-    f'[stations.{name}]\n1 = "{byte * 32}"\n' for name, byte in (("desk-1", "11"), ("desk-2", "22"), ("till-1", "33"))
-)
 ACCOUNT = "20260001"
-
-
-@pytest.fixture
-def campus(tmp_path):
-    (tmp_path / "campus.toml").write_text(CAMPUS)
-    (tmp_path / "secrets.toml").write_text(SECRETS)
-    return tmp_path / "campus.toml"
-
-
-@pytest.fixture
-def serving(make_fake_switch, rules, campus):
-    """A fake switch with one active account; it serves from a thread, because the command runs its own event loop."""
-    read = read_campus(campus)
-    card = Card(ACCOUNT, default_serial(ACCOUNT), CardState.ACTIVE, date(2030, 7, 31), "student", (10_000, 0, 0))
-    started, loop = threading.Event(), asyncio.new_event_loop()
-    found: dict[str, object] = {}
-
-    async def serve() -> None:
-        keys = {name: key.key for name, key in read.keys.items()}
-        served = type(rules)(
-            read.limits, read.spending_order, read.terminals, rules.today, replacement_fee=read.replacement_fee
-        )
-        async with make_fake_switch([card], served, keys) as switch:
-            found["switch"], found["stop"] = switch, asyncio.Event()
-            started.set()
-            await found["stop"].wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert started.wait(10)
-    yield found["switch"]
-    loop.call_soon_threadsafe(found["stop"].set)
-    thread.join(10)
-    loop.close()
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Time limits that no test has to wait for."""
-    monkeypatch.setattr(operator_module, "TIME_OUT_SECONDS", 0.05)
-    monkeypatch.setattr(operator_module, "RETRY_SECONDS_MIN", 0.0)
-    monkeypatch.setattr(operator_module, "CONNECT_SECONDS", 0.3)
 
 
 def run(serving, campus, *arguments, station="desk-1"):
@@ -147,6 +61,16 @@ SENT = [
         ["correct", "--amount", "-12.50", "--purse", "family", "--reason", "posted-twice"],
         CorrectEntry(*HEAD, 2, -1_250, CorrectionReason.POSTED_TWICE),
     ),
+    (
+        ["grant-subsidy", "--batch", "2026-09", "--amount", "120", "--last-day", "2026-12-31"],
+        GrantSubsidy(*HEAD, "2026-09", 12_000, 20261231),
+    ),
+    (["bind-family", "--guardian", "g-7"], BindFamily(*HEAD, "g-7")),
+    (["unbind-family"], UnbindFamily(*HEAD)),
+    (["set-family-policy", "--day-max", "50", "--alert-above", "12.5"], SetFamilyPolicy(*HEAD, 5_000, 0, 1_250)),
+    (["set-family-policy", "--purchase-max", "20"], SetFamilyPolicy(*HEAD, 0, 2_000, 0)),
+    (["set-family-policy"], SetFamilyPolicy(*HEAD, 0, 0, 0)),
+    (["credit-family", "--amount", "200", "--channel", "wallet"], CreditFamily(*HEAD, 20_000, 3)),
     (["correct", "--amount", "3", "--reason", "goodwill"], CorrectEntry(*HEAD, 0, 300, CorrectionReason.GOODWILL)),
 ]
 
@@ -233,6 +157,10 @@ def test_busy_after_a_copy_without_an_answer_is_not_certain(serving, campus, qui
         (["freeze", ACCOUNT, "--station", "till-1"], "no operator station"),
         (["freeze", ACCOUNT, "--connect", "nowhere"], "--connect"),
         (["freeze", ACCOUNT, "--campus", "missing.toml"], "missing.toml"),
+        (["grant-subsidy", ACCOUNT, "--batch", "a b", "--amount", "1", "--last-day", "2026-12-31"], "batch"),
+        (["grant-subsidy", ACCOUNT, "--batch", "b", "--amount", "1", "--last-day", "soon"], "no day"),
+        (["bind-family", ACCOUNT, "--guardian", "Wu Lei"], "guardian"),
+        (["credit-family", ACCOUNT, "--amount", "1", "--channel", "gift"], "gift"),
         (["melt", ACCOUNT], "melt"),
     ],
 )
