@@ -131,7 +131,9 @@ class FakeSwitch:
         match message:
             case SignOn():
                 self.sessions += 1
-                return SignedOn(Code.APPROVED, Reason.NONE, 1, self.time_us, 256, 65_535, 300_000, self.echo_interval_ms)
+                return SignedOn(
+                    Code.APPROVED, Reason.NONE, 1, self.time_us, 256, 65_535, 300_000, self.echo_interval_ms
+                )
             case SignOff():
                 self.signed_off.append(message)
                 return SignedOff()

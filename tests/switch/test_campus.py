@@ -71,6 +71,8 @@ def test_the_example_is_a_campus(campus_file):
     assert manager.services == {*OPERATOR_COMMANDS}
     assert manager.services - clerk.services == {
         Service.FREEZE_CARD, Service.UNFREEZE_CARD, Service.CLOSE_ACCOUNT, Service.CORRECT_ENTRY,
+        Service.GRANT_SUBSIDY, Service.BIND_FAMILY, Service.UNBIND_FAMILY, Service.SET_FAMILY_POLICY,
+        Service.CREDIT_FAMILY,
     }  # fmt: skip
     assert campus.policy.prices == {
         **{("staff", 3, period): Price(90, 0) for period in range(5)},
@@ -256,6 +258,7 @@ def test_what_a_kind_of_terminal_may_ask_for():
     assert SERVICES_BY_KIND["kiosk"] == {
         Service.BALANCE_INQUIRY,
         Service.MINI_STATEMENT,
+        Service.SUBSIDY_CLAIM,
         Service.REPORT_LOSS,
         Service.CHANGE_PIN,
     }
