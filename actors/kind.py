@@ -29,6 +29,11 @@ class State(Protocol):
         ...
 
     @property
+    def due_us(self) -> int:
+        """When something happens to it that nobody asks for, microseconds since the Unix epoch; 0 if nothing does."""
+        ...
+
+    @property
     def unclaimed(self) -> Sequence[Any]:
         """What waits for a request that takes it; empty for nearly every actor."""
         ...
@@ -83,6 +88,9 @@ class Kind(NamedTuple):
 
     A request that is not in this table is an inquiry: it is answered without an effect.
     """
+
+    fall_due: Callable[[Any, Moment], Any]
+    """(state whose `due_us` has come, moment) → event, after which it is due later or not at all."""
 
     precede: Callable[[Any, Any, Moment, Policy], Any]
     """(state with something `unclaimed`, request that is new, moment, policy) → event that comes before the request's

@@ -371,8 +371,9 @@ class Shard:
             if actor is None:
                 answers.append(encode_message(self._answer_unrecorded(turn, request, None, policy)))
                 continue
-            packed = actor.pending
-            before = unpack(packed)
+            before = unpack(actor.pending)
+            while 0 < before.due_us <= moment.time_us:
+                before = self._record(turn, actor, before, kind.fall_due(before, moment), leg)
             if terminal is None:
                 terminal = self.see_stan(request.terminal, 0)
             original = None
@@ -384,14 +385,13 @@ class Shard:
                 original = self._original(turn, before.position, request)
             if before.unclaimed and (earlier := kind.precede(before, request, moment, policy)) is not None:
                 before = self._record(turn, actor, before, earlier, leg)
-                packed = actor.pending
             position = turn.first + len(entries)
             event = decide(before, request, original, moment, policy, position * SLOTS + first_authorization)
             after = apply_by[type(event)](before, event, position)
             if terminal.pending is terminal.durable:
                 turn.terminals.append(terminal)
             terminal.pending = max(terminal.pending, stan)
-            if packed is actor.durable:
+            if actor.pending is actor.durable:
                 turn.actors.append(actor)
             actor.pending = _encode(after)
             if asked in looked_up:

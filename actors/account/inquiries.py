@@ -8,6 +8,7 @@ from typing import Any, Final
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import Event, Opened, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.expiry import unexpired
 from actors.account.service import asked
 from actors.account.state import Account
 from actors.account.tables import EVENTS, SERVICE
@@ -38,10 +39,11 @@ def inquire(
     )
     if refusal is not None:
         return Answer(request.terminal, request.stan, refusal.code, refusal.reason, 0, (), ())
+    balances = unexpired(account, moment)
     if isinstance(request, MiniStatement):
         entries = tuple(statement_entry(event) for event in newest)
-        return Statement(request.terminal, request.stan, account.purses, entries)
-    return Answer(request.terminal, request.stan, Code.APPROVED, Reason.NONE, 0, account.purses, ())
+        return Statement(request.terminal, request.stan, balances, entries)
+    return Answer(request.terminal, request.stan, Code.APPROVED, Reason.NONE, 0, balances, ())
 
 
 def statement_entry(event: Any) -> StatementEntry:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from actors.account.answers import answer_repeat, bears_on, concerns, same_content
 from actors.account.booking import book, holdings
 from actors.account.events import Event
+from actors.account.expiry import fall_due
 from actors.account.hot_cards import hot_card, hot_changes
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.services.claim_subsidy import claim_at_tap
@@ -44,6 +45,7 @@ ACCOUNT: Final = Kind(
     new=new_account,
     decide=DECIDE,
     precede=claim_at_tap,
+    fall_due=fall_due,
     apply=APPLY,
     service={**SERVICE, Emergency: "emergency", EmergencyRaised: "emergency"},
     answer={**ANSWER, EmergencyRaised: answer_emergency},

@@ -95,6 +95,9 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     subsidy_expires_us: int = 0
     """From this time on what is in the subsidy purse is taken back; 0: it stays."""
 
+    due_us: int = 0
+    """When what is in the subsidy purse is next looked at for that; 0: never."""
+
     family: Family | None = None
     family_day: int = 0
     """The business day that `family_drawn` is of."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from actors.account.due import with_due
 from actors.account.events import SubsidyClaimed, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.postings import SUBSIDIES, Booking, Posting
 from actors.account.purses import SUBSIDY
@@ -30,7 +31,10 @@ def last_time_us(account: Account, grants: tuple[Grant, ...]) -> int:
 
 def apply_claimed(account: Account, event: SubsidyClaimed | SubsidyClaimedAtTap, position: int) -> Account:
     """The account with what was granted in its purse."""
-    return replace(account, position=position, purses=event.balances, unclaimed=(), subsidy_expires_us=event.expires_us)
+    after = replace(
+        account, position=position, purses=event.balances, unclaimed=(), subsidy_expires_us=event.expires_us
+    )
+    return with_due(after)
 
 
 def book_claimed_at_tap(event: SubsidyClaimedAtTap) -> Booking:
@@ -40,7 +44,7 @@ def book_claimed_at_tap(event: SubsidyClaimedAtTap) -> Booking:
 
 def apply_expired(account: Account, event: SubsidyExpired, position: int) -> Account:
     """The account without what was taken back."""
-    return replace(account, position=position, purses=event.balances)
+    return with_due(replace(account, position=position, purses=event.balances))
 
 
 def book_expired(event: SubsidyExpired) -> Booking:

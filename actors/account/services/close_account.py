@@ -10,6 +10,7 @@ from actors.account.card import CardState
 from actors.account.checks.card import open_check
 from actors.account.checks.office import empty_check
 from actors.account.checks.refusal import Refusal
+from actors.account.due import with_due
 from actors.account.events import AccountClosed, AccountClosedWithSubsidy
 from actors.account.office import done, event_start, office_service
 from actors.account.postings import Booking
@@ -38,10 +39,11 @@ def _approve(
 
 
 def _apply(account: Account, event: AccountClosed | AccountClosedWithSubsidy, position: int) -> Account:
-    return replace(
+    after = replace(
         account, position=position, card_state=CardState.CLOSED, loss=None, purses=event.balances, unclaimed=(),
         family=None,
     )  # fmt: skip
+    return with_due(after)
 
 
 def _book(event: AccountClosedWithSubsidy) -> Booking:

@@ -10,6 +10,7 @@ from actors.account.checks.amounts import purse_check, range_check
 from actors.account.checks.card import open_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.subsidy import no_cash_check
+from actors.account.due import with_due
 from actors.account.events import EntryCorrected
 from actors.account.office import office_service
 from actors.account.postings import CORRECTIONS, Booking
@@ -45,7 +46,7 @@ def _approve(
 
 
 def _apply(account: Account, event: EntryCorrected, position: int) -> Account:
-    return replace(account, position=position, purses=event.balances)
+    return with_due(replace(account, position=position, purses=event.balances))
 
 
 def _book(event: EntryCorrected) -> Booking:

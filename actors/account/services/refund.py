@@ -12,6 +12,7 @@ from actors.account.checks.original import names_same_original
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
+from actors.account.due import with_due
 from actors.account.events import (
     UNCOUNTED,
     Event,
@@ -111,7 +112,7 @@ def _apply(account: Account, event: Refunded, position: int) -> Account:
     """What is given back no longer counts in money; in number, the purchase counts until nothing of it is left."""
     after = replace(account, position=position, purses=event.balances)
     purchases = 0 if any(event.left) or event.original_period == UNCOUNTED else 1
-    after = uncount(after, event.original_business_day, event.original_period, event.amount, purchases)
+    after = with_due(uncount(after, event.original_business_day, event.original_period, event.amount, purchases))
     if event.original_period == UNCOUNTED:
         return after
     return with_returned(after, event.original_business_day, held_in(event.returned, FAMILY))

@@ -10,6 +10,7 @@ from actors.account.checks.original import names_same_original
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
+from actors.account.due import with_due
 from actors.account.events import (
     Event,
     PricedPurchase,
@@ -114,13 +115,13 @@ def _original_check(request: Reversal, original: Event | None) -> Refusal | None
 def _apply_reversed(account: Account, event: Reversed, position: int) -> Account:
     counted = event.service == _PURCHASE and account.spending_day == event.original_business_day
     spent = account.spent - event.amount if counted else account.spent
-    return replace(account, position=position, purses=event.balances, spent=spent)
+    return with_due(replace(account, position=position, purses=event.balances, spent=spent))
 
 
 def _apply_purchase_reversed(account: Account, event: PurchaseReversed, position: int) -> Account:
     after = replace(account, position=position, purses=event.balances)
     after = uncount(after, event.original_business_day, event.original_period, event.amount, 1)
-    return with_returned(after, event.original_business_day, held_in(event.returned, FAMILY))
+    return with_due(with_returned(after, event.original_business_day, held_in(event.returned, FAMILY)))
 
 
 def _answer_tombstoned(event: Tombstoned) -> Answer:

@@ -12,7 +12,7 @@ from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
 from simulators.auditor.model.refund import refund_outcomes
 from simulators.auditor.model.reversal import reversal_outcomes
-from simulators.auditor.model.subsidy import at_tap, claim_outcomes
+from simulators.auditor.model.subsidy import at_tap, claim_outcomes, expired
 from simulators.auditor.model.top_up import top_up_outcomes
 from simulators.auditor.requests import content_of, is_recorded
 from simulators.auditor.world import Decision, Outcome, Rules, World
@@ -53,6 +53,7 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
 
 def outcomes(world: World, request: AccountRequest, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """Everything that may follow when `request` meets `world`; at least one."""
+    world = expired(world, rules)
     decision = world.decision(request) if is_recorded(request) else None
     if decision is not None:
         yield from ((world, outcome) for outcome in _repeats(decision, request))

@@ -43,6 +43,13 @@ def at_tap(world: World, request: AccountRequest, rules: Rules) -> World:
     return _claimed(world, rules)
 
 
+def expired(world: World, rules: Rules) -> World:
+    """What is in the subsidy purse after its last day belongs to the school again, whoever finds it there."""
+    if not world.purses[1] or not 0 < world.subsidy_last_day < rules.today:
+        return world
+    return replace(world, purses=added(world.purses, (0, -world.purses[1], 0)))
+
+
 def claim_outcomes(world: World, request: SubsidyClaim, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """One outcome: everything that it depends on is known."""
     problem = terminal_problem(request, rules) or card_problem(world, request, rules)

@@ -130,6 +130,7 @@ ACCOUNTS = st.builds(
     ).map(tuple),
     batches=st.sampled_from(["", "old", " ".join(f"2026-{number}" for number in range(120))]),
     subsidy_expires_us=st.sampled_from([0, NOON_US - 1, NOON_US + 10**12]),
+    due_us=st.sampled_from([0, NOON_US - 1, NOON_US + 10**12]),
     family=st.none() | st.builds(
         Family, st.just("g-7"), *[st.sampled_from([0, 1, 500, 9_000])] * 3
     ),

@@ -28,6 +28,7 @@ from example_campus import (
     opening,
     perform,
     purchase,
+    refund,
     reversal,
     top_up,
 )
@@ -43,8 +44,11 @@ from actors.account.events import (
     SubsidyClaimDeclined,
     SubsidyClaimed,
     SubsidyClaimedAtTap,
+    SubsidyExpired,
     SubsidyGranted,
 )
+from actors.account.expiry import fall_due
+from actors.account.inquiries import inquire
 from actors.account.kind import ACCOUNT
 from actors.account.services.claim_subsidy import claim_at_tap
 from actors.account.state import Account, Family, Grant
@@ -53,7 +57,7 @@ from actors.memory_store import MemoryStore
 from actors.recovery import recover
 from actors.verification import verify
 from wire.codes import Code, Reason
-from wire.messages import Answer, CloseAccount, CorrectEntry, CorrectionReason, GrantSubsidy, SubsidyClaim
+from wire.messages import Answer, BindFamily, CloseAccount, CorrectEntry, CorrectionReason, GrantSubsidy, SubsidyClaim
 
 END_OF_TODAY = CALENDAR.end_us(TODAY)
 LATER = 20261231
@@ -76,8 +80,8 @@ def decided(request: Any, holder: Account, original: Any = None) -> Any:
     return DECIDE[type(request)](holder, request, original, NOON, POLICY, 99)
 
 
-def applied(request: Any, holder: Account) -> Account:
-    event = decided(request, holder)
+def applied(request: Any, holder: Account, original: Any = None) -> Account:
+    event = decided(request, holder, original)
     return APPLY[type(event)](holder, event, 9)
 
 
@@ -155,7 +159,7 @@ def test_claim_moves_all_that_waits() -> None:
     assert BOOK[SubsidyClaimed](event)[:2] == ((TODAY, 0, KIOSK.number, "subsidy-claim", LUNCH), 800)
     assert ANSWER[SubsidyClaimed](event) == Answer(KIOSK.number, 3, Code.APPROVED, Reason.NONE, 99, (10_000, 800), ())
     assert applied(claim(3), GRANTED) == replace(
-        GRANTED, position=9, purses=(10_000, 800), unclaimed=(), subsidy_expires_us=END_LATER
+        GRANTED, position=9, purses=(10_000, 800), unclaimed=(), subsidy_expires_us=END_LATER, due_us=END_LATER
     )
 
 
@@ -164,6 +168,7 @@ def test_claim_takes_what_is_in_time_and_never_shortens_the_purse() -> None:
     holder = account(unclaimed=(late, SEPTEMBER), purses=(1, 2, 3), subsidy_expires_us=END_LATER)
     after = applied(claim(3), holder)
     assert (after.purses, after.unclaimed, after.subsidy_expires_us) == ((1, 502, 3), (), END_LATER)
+    assert after.due_us == END_LATER
 
 
 REFUSED_CLAIMS = [
@@ -297,3 +302,99 @@ def test_closing_says_what_it_took(purses: tuple[int, ...], event: type) -> None
 @pytest.mark.parametrize("purses", [(1, 0), (0, 5, 1), (1,)])
 def test_closing_needs_the_other_purses_empty(purses: tuple[int, ...]) -> None:
     assert outcome(command(1, CloseAccount), account(purses=purses)) == (12, "purses-not-empty")
+
+
+TOMORROW = CALENDAR.moment(END_OF_TODAY)
+LAST_MOMENT = CALENDAR.moment(END_OF_TODAY - 1)
+HOLDER = account(purses=(100, 500), subsidy_expires_us=END_OF_TODAY, due_us=END_OF_TODAY)
+
+
+def test_what_is_left_goes_back_to_the_school() -> None:
+    event = fall_due(HOLDER, TOMORROW)
+    assert event == SubsidyExpired(ALICE, END_OF_TODAY, 1, 500, END_OF_TODAY, TODAY + 1, (100, 0))
+    assert dict(postings(event)) == {("purse", 1): -500, ("subsidy", 0): 500}
+    after = APPLY[SubsidyExpired](HOLDER, event, 9)
+    assert after == replace(HOLDER, position=9, purses=(100, 0), due_us=0)
+
+
+@pytest.mark.parametrize(("moment", "purses"), [(LAST_MOMENT, (100, 500)), (TOMORROW, (100, 0))])
+def test_inquiry_shows_what_can_still_be_spent(moment: Any, purses: tuple[int, ...]) -> None:
+    assert inquire(HOLDER, balance_inquiry(2), [], moment, POLICY).balances == purses
+    assert inquire(HOLDER, mini_statement(2), [], moment, POLICY).balances == purses
+
+
+@pytest.mark.parametrize(
+    ("request_", "original"),
+    [
+        (reversal(4, purchase(3, 60)), decided(purchase(3, 60), HOLDER)),
+        (refund(4, purchase(3, 60), 50), decided(purchase(3, 60), HOLDER)),
+        (command(4, CorrectEntry, 1, 60, CorrectionReason.GOODWILL), None),
+    ],
+    ids=["reversal", "refund", "correction"],
+)
+def test_what_comes_back_after_the_day_is_due_at_once(request_: Any, original: Any) -> None:
+    over = replace(HOLDER, purses=(100, 0), due_us=0, subsidy_expires_us=NOON_US)
+    after = applied(request_, over, original)
+    assert (after.purses[1] > 0, after.due_us) == (True, NOON_US)
+    event = fall_due(after, NOON)
+    assert event.amount == after.purses[1]
+    assert APPLY[SubsidyExpired](after, event, 10).due_us == 0
+
+
+def test_subsidy_that_an_accounts_file_brought_stays_until_a_batch_is_claimed() -> None:
+    brought = account(purses=(100, 500))
+    after = applied(command(4, CorrectEntry, 1, 60, CorrectionReason.GOODWILL), brought)
+    assert (after.purses, after.due_us) == ((100, 560), 0)
+    claimed = applied(claim(3), replace(after, unclaimed=(SEPTEMBER,)))
+    assert (claimed.purses, claimed.due_us) == ((100, 1_060), END_OF_TODAY)
+
+
+def test_whoever_looks_first_takes_it_back_exactly_once() -> None:
+    """Whatever that is: a purchase that needs it, one that does not, a copy, a command; an inquiry changes nothing."""
+    for first in (purchase(9, 600), purchase(9, 50), purchase(2, 100), top_up(9), command(9, BindFamily, "g-7")):
+        store = MemoryStore()
+        shard = opened_shard(store, opening(ALICE, balance=300))
+        perform(shard, grant(1), purchase(2, 100))
+        assert shard.state(ALICE).purses == (300, 400)
+        perform(shard, balance_inquiry(3), moment=TOMORROW)
+        assert shard.ledger.balances["subsidy", 0] == -500
+        answer, again = perform(shard, first, purchase(10, 1), moment=TOMORROW)
+        assert answer.code is (Code.INSUFFICIENT_FUNDS if first == purchase(9, 600) else Code.APPROVED)
+        assert again.paid == (1, 0)
+        assert shard.ledger.balances["subsidy", 0] == -100
+        assert shard.state(ALICE).due_us == 0
+        assert shard.ledger.imbalance == 0
+        verify(store, ACCOUNT)
+
+
+def test_expiry_comes_before_the_next_claim_and_both_before_the_purchase() -> None:
+    shard = opened_shard(MemoryStore(), opening(ALICE, balance=0, purses=(0, 0)))
+    perform(shard, grant(1), purchase(2, 100), grant(2, batch="2026-10", amount=70, last_day=LATER))
+    (answer,) = perform(shard, purchase(3, 70), moment=TOMORROW)
+    assert (answer.code, answer.balances) == (Code.APPROVED, (0, 0))
+    (statement,) = perform(shard, mini_statement(4), moment=TOMORROW)
+    assert [(entry.service, entry.amount) for entry in statement.entries[:4]] == [
+        ("purchase", -70), ("subsidy-claim", 70), ("subsidy-expiry", -400), ("grant-subsidy", 0),
+    ]  # fmt: skip
+
+
+def test_grant_whose_day_is_over_cannot_be_claimed() -> None:
+    shard = opened_shard(MemoryStore(), opening(ALICE, balance=100))
+    perform(shard, grant(1))
+    late, claimed = perform(shard, purchase(2, 50), claim(3), moment=TOMORROW)
+    assert (late.code, late.balances) == (Code.APPROVED, (50,))
+    assert claimed.reason is Reason.NOTHING_GRANTED
+    assert shard.ledger.balances["subsidy", 0] == 0
+
+
+def test_reversal_of_what_an_expired_subsidy_paid_cannot_be_spent() -> None:
+    store = MemoryStore()
+    shard = opened_shard(store, opening(ALICE, balance=100))
+    bought = purchase(2, 500)
+    perform(shard, grant(1), bought)
+    (undone,) = perform(shard, reversal(3, bought), moment=TOMORROW)
+    assert (undone.code, undone.balances) == (Code.APPROVED, (100, 500))
+    (refused,) = perform(shard, purchase(4, 101), moment=TOMORROW)
+    assert (refused.code, refused.balances) == (Code.INSUFFICIENT_FUNDS, (100, 0))
+    assert shard.ledger.balances["subsidy", 0] == 0
+    verify(store, ACCOUNT)
