@@ -282,6 +282,7 @@ def test_every_message_has_its_fields_in_order_and_no_other_has() -> None:
         for message in (*MESSAGES.values(), StatementEntry, ServiceTotal, MealPeriodEnd, HotCard)
     }
     assert documented == actual
+    assert len(sections) == len(documented), "each stands there once"
 
 
 def number(text: str) -> int:
