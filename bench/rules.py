@@ -22,16 +22,18 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.account.card import CardState, PersonClass
-from actors.account.events import Purchased
 from actors.account.kind import ACCOUNT
+from actors.account.pins import keyed_hash
+from actors.account.state import Pin
 from actors.calendar import Calendar, MealPeriod
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
-from actors.policy import Limits, Policy, Service, Terminal
+from actors.policy import Limits, PinKeys, Policy, Price, Service, Terminal
 from actors.recovery import recover
 from actors.shard import Shard
 from wire.codes import Code
 from wire.messages import Purchase
+from wire.pin import PinContext, PinUse, seal_pin
 
 TURN: Final = 512
 """Purchases in a turn, each of another account and another terminal."""
@@ -39,6 +41,9 @@ TURN: Final = 512
 RICH: Final = 10**12
 """Minor units: nobody runs out of money while the rules are timed."""
 
+AMOUNT: Final = 1_250
+_PIN: Final = "274936"
+_PIN_KEYS: Final = PinKeys(bytes(32), {number: number.to_bytes(32, "big") for number in range(1, TURN + 1)})
 _CALENDAR: Final = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)),))
 _MOMENT: Final = _CALENDAR.moment(1_788_235_200_000_000)
 _TILL: Final = Terminal(0, 1, frozenset({Service.PURCHASE}), None)
@@ -52,6 +57,8 @@ class Variant(NamedTuple):
     name: str
     policy: Policy
     purses: tuple[int, ...] = (RICH,)
+    asks_pin: bool = False
+    """Whether each purchase is above its limit, and brings the PIN."""
 
 
 def variants() -> list[Variant]:
@@ -59,6 +66,8 @@ def variants() -> list[Variant]:
     plain = _policy(_TILL)
     hours = _policy(replace(_TILL, open_periods=frozenset({_MOMENT.period})))
     by_class = {PersonClass.STUDENT: _LIMITS}
+    discount = {(PersonClass.STUDENT, _TILL.merchant, _MOMENT.period): Price(80, 0)}
+    with_pin = replace(plain, limits=replace(_NO_LIMITS, purchase_max=AMOUNT - 1), pin_keys=_PIN_KEYS)
     return [
         Variant("no rule", plain),
         Variant("hours of its merchant", hours),
@@ -66,7 +75,11 @@ def variants() -> list[Variant]:
         Variant("the same, of its class of people", replace(plain, class_limits=by_class)),
         Variant("three purses, of which it draws on one", plain, (RICH, RICH, RICH)),
         Variant("three purses, of which it draws on two", plain, (RICH, 0, RICH)),
-        Variant("all of these", replace(hours, limits=_LIMITS, class_limits=by_class), (RICH, 0, RICH)),
+        Variant("a discount for its class of people", replace(plain, prices=discount)),
+        Variant(
+            "all of these", replace(hours, limits=_LIMITS, class_limits=by_class, prices=discount), (RICH, 0, RICH)
+        ),
+        Variant("above the limit of one purchase, with the PIN", with_pin, asks_pin=True),
     ]
 
 
@@ -81,6 +94,9 @@ class Timed:
         self._policy = variant.policy
         self._accounts = [f"{20_260_000 + place}" for place in range(TURN)]
         self._stans = count(1)
+        self._pin_keys: dict[str, bytes] = {}
+        """By account, the key of the terminal at which it pays, where PINs are asked for."""
+
         self._shard = self._opened(variant)
 
     def cpu_us(self, turns: int) -> float:
@@ -91,7 +107,8 @@ class Timed:
         for batch in batches:
             turn = self._shard.decide(batch, _MOMENT, self._policy)
             self._shard.adopt(turn)
-            assert turn.recorded[Purchased, int(Code.APPROVED)] == TURN, "a decline would cost something else"
+            approved = sum(count for (_, code), count in turn.recorded.items() if code == Code.APPROVED)
+            assert approved == TURN, "a decline would cost something else"
         return (process_time() - began) * 1e6 / (turns * TURN)
 
     def _opened(self, variant: Variant) -> Shard:
@@ -101,14 +118,33 @@ class Timed:
             for number in self._accounts
         ]
         open_accounts(shard, openings, _MOMENT)
+        return self._with_pins(shard) if variant.asks_pin else shard
+
+    def _with_pins(self, shard: Shard) -> Shard:
+        """The accounts have had their PINs changed, and each purchase brings it."""
+        for place, number in enumerate(self._accounts, 1):
+            actor = shard.actors.find(number)
+            assert actor is not None
+            state = replace(
+                shard.state(number), pin=Pin(keyed_hash(_PIN_KEYS.hash_key, number, _PIN), is_initial=False)
+            )
+            actor.pending = actor.durable = msgspec.msgpack.encode(state)
+            self._pin_keys[number] = _PIN_KEYS.terminals[place]
         return shard
 
     def _purchases(self) -> list[Purchase]:
         stan = next(self._stans)
         return [
-            Purchase(terminal, stan, 3_000, number, f"C{number}", 1_250)
+            Purchase(terminal, stan, 3_000, number, f"C{number}", AMOUNT, self._sealed(terminal, stan, number))
             for terminal, number in enumerate(self._accounts, 1)
         ]
+
+    def _sealed(self, terminal: int, stan: int, number: str) -> bytes:
+        key = self._pin_keys.get(number)
+        if key is None:
+            return b""
+        context = PinContext(PinUse.PURCHASE, terminal, stan, number, AMOUNT)
+        return seal_pin(_PIN, key, stan.to_bytes(12, "big"), context)
 
 
 def measure(chosen: Sequence[Variant], repeats: int, turns: int, tell: Callable[[int], Any]) -> dict[str, float]:
