@@ -35,6 +35,7 @@ class Service(StrEnum):
     REPLACE_CARD = "replace"
     CLOSE_ACCOUNT = "close"
     SET_EXPIRY = "set-expiry"
+    RESET_PIN = "reset-pin"
     CORRECT_ENTRY = "correct"
     SUBSIDY_CLAIM = "subsidy-claim"
     GRANT_SUBSIDY = "grant-subsidy"
@@ -56,6 +57,7 @@ OPERATOR_COMMANDS: Final = (
     Service.REPLACE_CARD,
     Service.CLOSE_ACCOUNT,
     Service.SET_EXPIRY,
+    Service.RESET_PIN,
     Service.CORRECT_ENTRY,
     Service.GRANT_SUBSIDY,
     Service.BIND_FAMILY,

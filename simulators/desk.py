@@ -40,6 +40,8 @@ class Desk(NamedTuple):
     key: StationKey
     terminal: int
     clerk: str
+    pin_key: bytes | None = None
+    """Under which this terminal seals PINs, if secrets.toml has one."""
 
 
 def desk_options() -> list[click.Option]:
@@ -71,7 +73,7 @@ def desk_of(*, connect: str, station: str, clerk: str, campus: Path, terminal: i
     if key is None:
         raise BadInputError(f"--station {station}: secrets.toml has no key for it; it has {', '.join(read.keys)}")
     number = _terminals(read, station)[0] if terminal is None else terminal
-    return Desk(parse_address(connect, "--connect"), station, key, number, clerk)
+    return Desk(parse_address(connect, "--connect"), station, key, number, clerk, read.pin_keys.get(number))
 
 
 def terminals_of(campus: Path, station: str) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ import uvloop
 
 from simulators.bad_input import BadInputError
 from simulators.campus import PERSON_CLASSES, PURSES
-from simulators.desk import Day, check_readable, desk_of, desk_options
+from simulators.desk import Day, Desk, check_readable, desk_of, desk_options
 from simulators.grant_command import GRANT_BATCH
 from simulators.money import format_yuan, parse_yuan
 from simulators.operator import WAIT_MS, Given, OperatorError, give
@@ -33,12 +35,14 @@ from wire.messages import (
     Rejected,
     ReplaceCard,
     ReportLoss,
+    ResetPin,
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
     UnbindFamily,
     UnfreezeCard,
 )
+from wire.pin import PIN_NONCE_BYTES, PinContext, PinUse, seal_pin
 
 IN_WORDS: Mapping[Reason, str] = {
     Reason.REVERSED: "this command was reversed",
@@ -60,6 +64,9 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.NOT_LOST: "the card is not reported lost",
     Reason.NOT_REVIEWED: "the loss must be reviewed first",
     Reason.NOT_WHOLE_YUAN: "a guardian's money comes in whole yuan",
+    Reason.PIN_NOT_OFFERED: "the switch has no key for this terminal's PINs",
+    Reason.PIN_UNREADABLE: "the switch has another key for this terminal's PINs",
+    Reason.PIN_WEAK: "that PIN is easy to guess",
     Reason.PURSES_NOT_EMPTY: "there is money in the account; pay it out first",
     Reason.SUBSIDY_NOT_PAID_OUT: "a subsidy is never paid out",
     Reason.NO_ACCOUNT: "no account has this number",
@@ -97,20 +104,31 @@ _CARD = click.Option(["--card"], required=True, metavar="SERIAL", help="The new 
 _EXPIRES = click.Option(["--expires"], required=True, type=Day(), help="The card's last day.")
 
 
-def office_command(name: str, request: Callable[..., OfficeRequest], text: str, *fields: click.Option) -> click.Command:
-    """The sub-command that sends `request`; `fields` are its own fields in their order, those after the clerk."""
+def office_command(
+    name: str,
+    request: Callable[..., OfficeRequest],
+    text: str,
+    *fields: click.Option,
+    prepare: Callable[[Desk, int, str, list[Any]], list[Any]] = lambda _desk, _stan, _account, given: given,
+) -> click.Command:
+    """The sub-command that sends `request`; `fields` are its own fields in their order, those after the clerk.
+
+    `prepare`: (desk, STAN, account, what was given for the fields) → the fields. Raises BadInputError.
+    """
     names = [field.name or "" for field in fields]
 
     def callback(account: str, stan: int | None, **options: Any) -> None:
         given = [options.pop(field) for field in names]
         try:
             desk = desk_of(**options)
-            check_readable(request(desk.terminal, 1, WAIT_MS, account, desk.clerk, *given))
+
+            def request_with(number: int) -> OfficeRequest:
+                own = prepare(desk, number, account, given)
+                return request(desk.terminal, number, WAIT_MS, account, desk.clerk, *own)
+
+            check_readable(request_with(1))
         except BadInputError as error:
             raise click.UsageError(str(error)) from error
-
-        def request_with(number: int) -> OfficeRequest:
-            return request(desk.terminal, number, WAIT_MS, account, desk.clerk, *given)
 
         try:
             outcome = uvloop.run(give(desk.address, desk.station, desk.key, request_with, stan))
@@ -152,6 +170,21 @@ def operator() -> None:
     """
 
 
+def _sealed(desk: Desk, stan: int, account: str, given: list[Any]) -> list[Any]:
+    """The PIN that was typed, as only the switch can read it."""
+    if desk.pin_key is None:
+        raise BadInputError(f"secrets.toml has no key for PINs of terminal {desk.terminal}; add it to [pin.terminals]")
+    (pin,) = given
+    context = PinContext(PinUse.NEW, desk.terminal, stan, account)
+    return [seal_pin(pin, desk.pin_key, secrets.token_bytes(PIN_NONCE_BYTES), context)]
+
+
+def _six_digits(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    if not re.fullmatch("[0-9]{6}", value):
+        raise click.BadParameter("expected six digits")
+    return value
+
+
 COMMANDS = (
     office_command(
         "open",
@@ -186,6 +219,20 @@ COMMANDS = (
     ),
     office_command("close", CloseAccount, "Close an account whose purses are empty, for ever."),
     office_command("set-expiry", SetExpiry, "Give the card another last day.", _EXPIRES),
+    office_command(
+        "reset-pin",
+        ResetPin,
+        "Give the account a first PIN, which is typed here; it has to be changed at a kiosk before it counts.",
+        click.Option(
+            ["--pin"],
+            prompt="First PIN",
+            hide_input=True,
+            confirmation_prompt=True,
+            callback=_six_digits,
+            help="Six digits; asked for if it is not given here, where others could read it.",
+        ),
+        prepare=_sealed,
+    ),
     office_command(
         "correct",
         CorrectEntry,

@@ -16,7 +16,7 @@ from switch.campus import read_campus
 from switch.data_folder import SHARDS_MAX, create
 from switch.secrets_file import write_fresh_secrets
 
-PIN_SERVICES = {Service.PURCHASE, Service.CHANGE_PIN}
+PIN_SERVICES = {Service.PURCHASE, Service.CHANGE_PIN, Service.RESET_PIN}
 CAMPUS, SECRETS, ACCOUNTS, DATA = "campus.toml", "secrets.toml", "accounts.csv", "data"
 
 NEXT = """\

@@ -271,6 +271,12 @@ class SetExpiry(OperatorCommand, array_like=True, tag=49, frozen=True, gc=False)
     expires: Day
 
 
+class ResetPin(OperatorCommand, array_like=True, tag=51, frozen=True, gc=False):
+    """The account has this first PIN, which the cardholder has to change before it counts."""
+
+    new_pin: SealedPin
+
+
 class GrantSubsidy(OperatorCommand, array_like=True, tag=60, frozen=True, gc=False):
     """A batch's subsidy for this account: it can be claimed, and then spent, until `last_day` is over."""
 
@@ -504,6 +510,7 @@ OfficeRequest = (
     | ReplaceCard
     | CloseAccount
     | SetExpiry
+    | ResetPin
     | GrantSubsidy
     | BindFamily
     | UnbindFamily

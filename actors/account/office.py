@@ -34,8 +34,12 @@ def office_service(
     events: Mapping[type, EventRow],
     *,
     opens: bool = False,
+    recorded: Callable[[Any], Any] = lambda request: request,
 ) -> ServiceRow:
-    """The row of a service of the card office. `content`: its own fields; who gave the command is content always."""
+    """The row of a service of the card office. `content`: its own fields; who gave the command is content always.
+
+    `recorded`: what the journal keeps of a request that is declined.
+    """
 
     def decide(
         account: Account, asked: Any, _original: Event | None, moment: Moment, policy: Policy, authorization: int
@@ -45,8 +49,8 @@ def office_service(
         if refusal is None:
             return approve(account, asked, moment, policy, authorization)
         return OfficeDeclined(
-            account.number, moment.time_us, account.position, asked.terminal, asked.stan, asked, moment.business_day,
-            refusal.code, refusal.reason, account.purses,
+            account.number, moment.time_us, account.position, asked.terminal, asked.stan, recorded(asked),
+            moment.business_day, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
 
     return ServiceRow(service, request, ("clerk", *content), decide, {**events, OfficeDeclined: DECLINED}, opens=opens)
@@ -82,7 +86,10 @@ def done_quietly(event: OfficeEvent) -> Answer:
 
 
 def with_new_card(account: Account, position: int, card: str, **changes: Any) -> Account:
-    """The account with a card that was just issued, and the one before it dead for ever."""
-    return replace(
-        account, position=position, card=card, dead_cards=(*account.dead_cards, account.card), loss=None, **changes
-    )
+    """The account with a card that was just issued, and the one before it dead for ever.
+
+    Whoever had the old card may have seen its PIN: it has to be changed before it counts with the new one.
+    """
+    pin = account.pin if account.pin is None else replace(account.pin, is_initial=True)
+    dead_cards = (*account.dead_cards, account.card)
+    return replace(account, position=position, card=card, dead_cards=dead_cards, loss=None, pin=pin, **changes)

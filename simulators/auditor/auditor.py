@@ -52,10 +52,6 @@ class Auditor:
         for history in self._histories.values():
             history.rules = rules
 
-    def record_first_pin(self, account: str, pin: str) -> None:
-        """The card office gave `account` this PIN, which has to be changed before it counts."""
-        self._histories[account].pin_given(pin)
-
     def record_sent(self, request: AccountRequest) -> None:
         """A copy of `request` was handed to the network: call this before any reply to it can come."""
         if request.account not in self._histories:

@@ -44,10 +44,6 @@ class AccountHistory:
         self.worlds = [first]
         self.effects: dict[Key, int] = {}
 
-    def pin_given(self, pin: str) -> None:
-        """The card office gave the account a first PIN."""
-        self.worlds = [replace(world, pin=pin, is_initial_pin=True, wrong_tries=0) for world in self.worlds]
-
     def sent(self, request: AccountRequest) -> None:
         """A copy of `request` left; from now on it may happen."""
         if is_recorded(request):

@@ -11,7 +11,6 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -19,13 +18,10 @@ from msgspec.structs import replace
 
 from actors.account.card import CardState as SwitchCardState
 from actors.account.card import PersonClass
-from actors.account.events import PinReset
 from actors.account.hot_cards import HOT
 from actors.account.kind import ACCOUNT
-from actors.account.pins import keyed_hash
 from actors.calendar import Calendar, MealPeriod, Moment
 from actors.hot_list import GOOD
-from actors.journal import seal_batch
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
 from actors.policy import OPERATOR_COMMANDS, PinKeys, Policy, Price, Service
@@ -65,6 +61,7 @@ from wire.messages import (
     Refund,
     ReplaceCard,
     ReportLoss,
+    ResetPin,
     Reversal,
     ReviewLoss,
     SetExpiry,
@@ -92,7 +89,7 @@ MERCHANTS = {SHOP_TILL: SHOP, BUFFET_TILL: BUFFET}
 ROLES = {DESK: OPERATOR_COMMANDS, SMALL_DESK: (Service.REPORT_LOSS, Service.REVIEW_LOSS, Service.ACTIVATE_CARD)}
 ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT = "20260001", "20260002", "30000001", "20260003", "20260004"
 FEE = 1_500
-PIN_KEYS = {TILL: bytes([1]) * 32, KIOSK: bytes([3]) * 32}
+PIN_KEYS = {TILL: bytes([1]) * 32, KIOSK: bytes([3]) * 32, DESK: bytes([4]) * 32}
 """The other till has none."""
 
 HASH_KEY = bytes(range(32))
@@ -234,10 +231,10 @@ class Histories(RuleBasedStateMachine):
     def top_up(self, account: str, terminal: int, amount: int, channel: int) -> None:
         self.ask(TopUp(terminal, next(self.stans), 1_000, account, self.cards[account][-1], amount, channel))
 
-    @rule(account=st.sampled_from([ACTIVE, STAFF]), pin=PINS, is_wanted=ONE_IN_FOUR)
-    def first_pin(self, account: str, pin: str, is_wanted: bool) -> None:  # noqa: FBT001 - drawn
+    @rule(account=ACCOUNTS, pin=NEW_PINS, fault=SEAL_FAULTS, desk=DESKS, is_wanted=ONE_IN_FOUR)
+    def first_pin(self, account: str, pin: str, fault: str, desk: int, is_wanted: bool) -> None:  # noqa: FBT001 - drawn
         if is_wanted:
-            self.give_first_pin(account, pin)
+            self.give_first_pin(account, pin, fault, desk)
 
     @rule(account=ACCOUNTS, amount=PIN_AMOUNTS, pin=TYPED, fault=SEAL_FAULTS, other_till=ONE_IN_FOUR)
     def purchase_with_pin(self, account: str, amount: int, pin: str, fault: str, other_till: bool) -> None:  # noqa: FBT001 - drawn
@@ -416,9 +413,9 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data())
     def copy(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(self.asked))
-        if isinstance(request, Purchase | ChangePin) and data.draw(st.booleans()):  # no PIN is looked at again
-            field = "pin" if isinstance(request, Purchase) else "old_pin"
-            request = replace(request, **{field: data.draw(st.sampled_from([b"", b"?", bytes(34)]))})
+        sealed = {Purchase: "pin", ChangePin: "old_pin", ResetPin: "new_pin"}.get(type(request))
+        if sealed is not None and data.draw(st.booleans()):  # no PIN is looked at again
+            request = replace(request, **{sealed: data.draw(st.sampled_from([b"", b"?", bytes(34)]))})
         self.ask(request)
 
     @precondition(lambda self: self.period < PERIODS - 1 and len(self.asked) > 60 * (self.period + 1))
@@ -471,18 +468,12 @@ class Histories(RuleBasedStateMachine):
         assert moment.period == self.period
         return moment
 
-    def give_first_pin(self, account: str, pin: str) -> None:
-        """The card office is no terminal: its event stands in the journal, and the shard starts again."""
-        moment, state, stan = self.moment(), self.shard.state(account), next(self.stans)
-        event = PinReset(
-            account, moment.time_us, state.position, DESK, stan, "wu", state.card, moment.business_day,
-            state.purses, keyed_hash(HASH_KEY, account, pin),
-        )  # fmt: skip
-        batch, _ = seal_batch(self.shard.head, [msgspec.msgpack.encode(event)])
-        self.store.commit(batch, [])
-        self.shard = recover(self.store, ACCOUNT)
-        self.auditor.record_first_pin(account, pin)
-        self.pins[account] = pin
+    def give_first_pin(self, account: str, pin: str, fault: str = "none", desk: int = DESK) -> None:
+        """The card office resets the PIN, which is sealed with such a fault."""
+        context = PinContext(PinUse.NEW, desk, next(self.stans), account)
+        request = ResetPin(desk, context.stan, 1_000, account, "wu", self.sealed(pin, context, fault))
+        if self.ask(request).code is Code.APPROVED:
+            self.pins[account] = pin
 
     def ask_for_another_pin(
         self, terminal: int, account: str, old: str, new: str, faults: tuple[str, str] = ("none", "none")

@@ -203,8 +203,8 @@ replacement_fee = "15.00"
 [[roles]]
 name = "manager"
 commands = ["open", "issue", "activate", "report-loss", "review-loss", "found", "freeze", "unfreeze", "replace",
-            "close", "set-expiry", "correct", "grant-subsidy", "bind-family", "unbind-family", "set-family-policy",
-            "credit-family"]
+            "close", "set-expiry", "reset-pin", "correct", "grant-subsidy", "bind-family", "unbind-family",
+            "set-family-policy", "credit-family"]
 [[roles]]
 name = "reader"
 commands = ["review-loss"]
@@ -234,8 +234,12 @@ station = "till-1"
 merchant = 9
 kind = "canteen"
 """
-OFFICE_SECRETS = "".join(
-    f'[stations.{name}]\n1 = "{byte * 32}"\n' for name, byte in (("desk-1", "11"), ("desk-2", "22"), ("till-1", "33"))
+OFFICE_SECRETS = (
+    "".join(
+        f'[stations.{name}]\n1 = "{byte * 32}"\n'
+        for name, byte in (("desk-1", "11"), ("desk-2", "22"), ("till-1", "33"))
+    )
+    + f'[pin]\nhash_key = "{"44" * 32}"\n[pin.terminals]\n9201 = "{"55" * 32}"\n'
 )
 
 
@@ -257,8 +261,9 @@ def serving(make_fake_switch, rules, campus):
     async def serve() -> None:
         keys = {name: key.key for name, key in read.keys.items()}
         served = type(rules)(
-            read.limits, read.spending_order, read.terminals, rules.today, replacement_fee=read.replacement_fee
-        )
+            read.limits, read.spending_order, read.terminals, rules.today, replacement_fee=read.replacement_fee,
+            pin_keys=read.pin_keys,
+        )  # fmt: skip
         async with make_fake_switch([card], served, keys) as switch:
             found["switch"], found["stop"] = switch, asyncio.Event()
             started.set()

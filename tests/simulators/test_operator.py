@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from simulators.operator_command import COMMANDS, operator
 from wire.codes import Code, Reason
@@ -25,19 +26,21 @@ from wire.messages import (
     OpenAccount,
     ReplaceCard,
     ReportLoss,
+    ResetPin,
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
     UnbindFamily,
     UnfreezeCard,
 )
+from wire.pin import PinContext, PinUse, open_pin
 
 ACCOUNT = "20260001"
 
 
-def run(serving, campus, *arguments, station="desk-1"):
+def run(serving, campus, *arguments, station="desk-1", typed=None):
     options = ["--connect", str(serving.address), "--campus", str(campus), "--station", station, "--clerk", "wu"]
-    return CliRunner().invoke(operator, [*arguments, *options])
+    return CliRunner().invoke(operator, [*arguments, *options], input=typed)
 
 
 HEAD = (9201, 77, 5_000, ACCOUNT, "wu")
@@ -84,7 +87,32 @@ def test_what_is_sent(serving, campus, arguments, request_):
 
 
 def test_every_command_is_tried():
-    assert {row[0][0] for row in SENT} == {command.name for command in COMMANDS}
+    assert {row[0][0] for row in SENT} | {"reset-pin"} == {command.name for command in COMMANDS}
+
+
+def test_first_pin_is_typed_and_leaves_sealed(serving, campus):
+    result = run(serving, campus, "reset-pin", ACCOUNT, "--stan", "77", typed="141421\n141421\n")
+    assert (result.exit_code, "141421" in result.output) == (0, False)
+    (request,) = serving.received
+    assert replace(request, new_pin=b"") == ResetPin(*HEAD, b"")
+    assert open_pin(request.new_pin, bytes([0x55]) * 32, PinContext(PinUse.NEW, 9201, 77, ACCOUNT)) == "141421"
+
+
+def test_first_pin_that_is_easy_to_guess(serving, campus):
+    result = run(serving, campus, "reset-pin", ACCOUNT, "--pin", "123456")
+    assert result.exit_code == 1
+    assert "declined 55 pin-weak" in result.stdout
+    assert "that PIN is easy to guess" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("pin", "terminal", "message"),
+    [("14142", 9201, "six digits"), ("14142a", 9201, "six digits"), ("141421", 9202, "[pin.terminals]")],
+)
+def test_first_pin_that_cannot_be_sent(serving, campus, pin, terminal, message):
+    result = run(serving, campus, "reset-pin", ACCOUNT, "--pin", pin, "--terminal", str(terminal))
+    assert (result.exit_code, serving.received) == (2, [])
+    assert message in result.stderr
 
 
 def test_a_cards_life(serving, campus):

@@ -27,6 +27,7 @@ from wire.messages import (
     Purchase,
     Refund,
     ReportLoss,
+    ResetPin,
     Reversal,
     TopUp,
 )
@@ -64,7 +65,9 @@ REPLACEMENT_FEE = 1_500
 LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
 NO_LIMITS = Limits(0, 0, 0, 0)
 HASH_KEY = bytes(range(32))
-PIN_KEYS = PinKeys(HASH_KEY, {TILL.number: bytes([1]) * 32, KIOSK.number: bytes([3]) * 32})
+PIN_KEYS = PinKeys(
+    HASH_KEY, {TILL.number: bytes([1]) * 32, KIOSK.number: bytes([3]) * 32, DESK.number: bytes([4]) * 32}
+)
 """The other tills take no PINs."""
 
 POLICY = Policy(
@@ -128,6 +131,12 @@ def change_pin(stan: int, old: str = "314159", new: str = "271828", terminal: in
     context = PinContext(PinUse.OLD, terminal, stan, ALICE)
     sealed_old, sealed_new = sealed_pin(old, context), sealed_pin(new, context._replace(use=PinUse.NEW))
     return ChangePin(terminal, stan, 3_000, ALICE, card_of(ALICE), sealed_old, sealed_new)
+
+
+def reset_pin(stan: int, pin: str = "141421", terminal: int = DESK.number, clerk: str = "wu") -> ResetPin:
+    """A first PIN, from the card office."""
+    sealed = sealed_pin(pin, PinContext(PinUse.NEW, terminal, stan, ALICE))
+    return ResetPin(terminal, stan, 3_000, ALICE, clerk, sealed)
 
 
 def top_up(

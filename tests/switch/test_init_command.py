@@ -28,7 +28,14 @@ def test_what_init_writes_can_be_used(tmp_path):
     campus = read_campus(folder / "campus.toml")
     secrets = read_secrets(folder / "secrets.toml", campus.stations, campus.policy.terminals)
     assert marked_stations(secrets.stations) == []
-    assert set(secrets.pin_keys.terminals) == {*range(1001, 1025), *range(2001, 2017), *range(3001, 3005), 9101}
+    assert set(secrets.pin_keys.terminals) == {
+        *range(1001, 1025),
+        *range(2001, 2017),
+        *range(3001, 3005),
+        9101,
+        9201,
+        9202,
+    }
     assert len(secrets.pin_keys.hash_key) == 32
     assert stat.S_IMODE((folder / "secrets.toml").stat().st_mode) == 0o600
     rows = read_accounts(folder / "accounts.csv")

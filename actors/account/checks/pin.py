@@ -10,7 +10,7 @@ from actors.account.pins import TRIES_MAX, is_weak, keyed_hash
 from actors.account.state import Account
 from actors.policy import PinKeys
 from wire.codes import Code, Reason
-from wire.messages import ChangePin, Purchase
+from wire.messages import ChangePin, Purchase, ResetPin
 from wire.pin import PinContext, PinUnreadableError, PinUse, open_pin
 
 PURCHASE_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT)
@@ -71,6 +71,20 @@ def change_pin_check(account: Account, request: ChangePin, keys: PinKeys) -> Pin
     if compare_digest(new_hash, account.pin.keyed_hash):
         return verdict._replace(refusal=_UNCHANGED)
     return verdict._replace(new_hash=new_hash)
+
+
+def first_pin_check(account: Account, request: ResetPin, keys: PinKeys) -> PinVerdict:
+    """The card office's PIN can be read, and is not easy to guess."""
+    if not offers_pin(keys, request.terminal):
+        return PinVerdict(PIN_NOT_OFFERED)
+    context = PinContext(PinUse.NEW, request.terminal, request.stan, account.number)
+    try:
+        new = open_pin(request.new_pin, keys.terminals[request.terminal], context)
+    except PinUnreadableError:
+        return PinVerdict(_UNREADABLE)
+    if is_weak(new):
+        return PinVerdict(_WEAK)
+    return PinVerdict(None, new_hash=keyed_hash(keys.hash_key, account.number, new))
 
 
 def _entry_check(account: Account, sealed: bytes, context: PinContext, keys: PinKeys) -> PinVerdict:

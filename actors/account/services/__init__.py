@@ -21,6 +21,7 @@ from actors.account.services.purchase import PURCHASE
 from actors.account.services.refund import REFUND
 from actors.account.services.replace_card import REPLACE_CARD
 from actors.account.services.report_loss import REPORT_LOSS
+from actors.account.services.reset_pin import RESET_PIN
 from actors.account.services.reversal import REVERSAL
 from actors.account.services.review_loss import REVIEW_LOSS
 from actors.account.services.set_expiry import SET_EXPIRY
@@ -38,6 +39,7 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     REPLACE_CARD,
     CLOSE_ACCOUNT,
     SET_EXPIRY,
+    RESET_PIN,
     CORRECT_ENTRY,
     GRANT_SUBSIDY,
     BIND_FAMILY,

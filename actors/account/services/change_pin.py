@@ -10,8 +10,7 @@ from actors.account.checks.card import card_check
 from actors.account.checks.pin import PIN_NOT_OFFERED, PinVerdict, change_pin_check, offers_pin
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
-from actors.account.events import Event, PinChanged, PinChangeDeclined, PinReset
-from actors.account.office import done
+from actors.account.events import Event, PinChanged, PinChangeDeclined
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account, Pin, with_wrong_tries
 from actors.calendar import Moment
@@ -52,10 +51,6 @@ def _apply_changed(account: Account, event: PinChanged, position: int) -> Accoun
     return replace(account, position=position, pin=Pin(event.keyed_hash, is_initial=False))
 
 
-def _apply_reset(account: Account, event: PinReset, position: int) -> Account:
-    return replace(account, position=position, pin=Pin(event.keyed_hash, is_initial=True))
-
-
 def _apply_declined(account: Account, event: PinChangeDeclined, position: int) -> Account:
     return replace(account, position=position, pin=with_wrong_tries(account.pin, event.wrong_tries))
 
@@ -63,9 +58,6 @@ def _apply_declined(account: Account, event: PinChangeDeclined, position: int) -
 def _answer(event: PinChanged) -> Answer:
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, event.balances, ())
 
-
-PIN_RESET: Final = EventRow(_apply_reset, done)
-"""The row of PinReset, for the command of the card office that leads to it."""
 
 CHANGE_PIN: Final = ServiceRow(
     service=Service.CHANGE_PIN,
@@ -75,6 +67,5 @@ CHANGE_PIN: Final = ServiceRow(
     events={
         PinChanged: EventRow(_apply_changed, _answer),
         PinChangeDeclined: DECLINED._replace(apply=_apply_declined),
-        PinReset: PIN_RESET,
     },
 )

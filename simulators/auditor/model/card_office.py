@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from simulators.accounts import CardState, Purses
 from simulators.auditor.model.checks import BY_STATE, Verdict, amount_problem, closed_problem
 from simulators.auditor.model.family import FamilyCommand, family_amount_problem, family_problem, family_step
+from simulators.auditor.model.pin import PIN_NOT_OFFERED, PIN_UNREADABLE, is_easy, opened
 from simulators.auditor.model.purchase import paid_by
 from simulators.auditor.model.subsidy import grant_problem, grant_step
 from simulators.auditor.requests import service_of
@@ -32,12 +33,14 @@ from wire.messages import (
     OpenAccount,
     ReplaceCard,
     ReportLoss,
+    ResetPin,
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
     UnbindFamily,
     UnfreezeCard,
 )
+from wire.pin import PinContext, PinUse
 
 CARDS_MAX = 33
 """Cards that an account may have in all."""
@@ -115,6 +118,8 @@ def _problem_of_an_open_account(world: World, request: OfficeRequest, rules: Rul
             return BY_STATE[state]
         case SetExpiry():
             return _expiry_problem(request.expires, rules)
+        case ResetPin():
+            return _pin_problem(request, rules)
         case CloseAccount():
             return _invalid(Reason.PURSES_NOT_EMPTY) if world.purses[0] or world.purses[2] else None
         case GrantSubsidy():
@@ -139,6 +144,19 @@ def _issue_problem(world: World, request: IssueCard, rules: Rules) -> Verdict | 
     if state in {CardState.ISSUED, CardState.ACTIVE} and _as_number(world.card.expires) >= rules.today:
         return _invalid(Reason.CARD_GOOD)
     return _serial_problem(world, request.card) or _expiry_problem(request.expires, rules)
+
+
+def _pin_problem(request: ResetPin, rules: Rules) -> Verdict | None:
+    if request.terminal not in rules.pin_keys:
+        return PIN_NOT_OFFERED
+    pin = _first_pin(request, rules)
+    if pin is None:
+        return PIN_UNREADABLE
+    return (Code.INCORRECT_PIN, Reason.PIN_WEAK) if is_easy(pin) else None
+
+
+def _first_pin(request: ResetPin, rules: Rules) -> str | None:
+    return opened(request.new_pin, PinContext(PinUse.NEW, request.terminal, request.stan, request.account), rules)
 
 
 def _loss_problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict | None:
@@ -192,7 +210,8 @@ def _card(world: World, **changes: Any) -> Step:
 
 def _next_card(world: World, **changes: Any) -> Mapping[str, Any]:
     card = replace(world.card, state=CardState.ISSUED, **changes)
-    return {"card": card, "dead_cards": world.dead_cards | {world.card.serial}}
+    fields = {"card": card, "dead_cards": world.dead_cards | {world.card.serial}}
+    return {**fields, "is_initial_pin": True} if world.pin else fields
 
 
 def _open(world: World, request: OpenAccount, _rules: Rules) -> Step:
@@ -228,6 +247,10 @@ def _replace(world: World, request: ReplaceCard, rules: Rules) -> Step:
     return negative(paid), paid, _next_card(world, serial=request.card)
 
 
+def _reset_pin(_world: World, request: ResetPin, rules: Rules) -> Step:
+    return NOTHING, NOTHING, {"pin": _first_pin(request, rules), "is_initial_pin": True, "wrong_tries": 0}
+
+
 def _set_expiry(world: World, request: SetExpiry, _rules: Rules) -> Step:
     state = CardState.ACTIVE if world.card.state is CardState.EXPIRED else world.card.state
     return _card(world, state=state, expires=_as_date(request.expires))
@@ -258,6 +281,7 @@ _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {
     GrantSubsidy: lambda world, request, _rules: grant_step(world, request),
     **dict.fromkeys(get_args(FamilyCommand), lambda _world, request, _rules: family_step(request)),
     SetExpiry: _set_expiry,
+    ResetPin: _reset_pin,
     CorrectEntry: _correct,
 }
 """What an approved request changes."""

@@ -23,6 +23,7 @@ from example_campus import (
     command,
     purchase,
     report_loss,
+    reset_pin,
     top_up,
 )
 from msgspec.structs import replace
@@ -49,6 +50,7 @@ from actors.account.events import (
     LossReported,
     LossReviewed,
     OfficeDeclined,
+    PinReset,
     SubsidyGranted,
 )
 from actors.account.state import Account, Family, Loss, new_account
@@ -93,6 +95,7 @@ REQUESTS = {
     "replace": command(1, ReplaceCard, "C2", FeePayment.CASH),
     "close": command(1, CloseAccount),
     "set-expiry": command(1, SetExpiry, LATER),
+    "reset-pin": reset_pin(1),
     "correct": command(1, CorrectEntry, 0, 500, CorrectionReason.GOODWILL),
     "grant-subsidy": command(1, GrantSubsidy, "2026-09", 500, LATER),
     "bind-family": command(1, BindFamily, "g-7"),
@@ -103,7 +106,8 @@ REQUESTS = {
 EVENTS = {
     "open": AccountOpened, "issue": CardIssued, "activate": CardActivated, "report-loss": LossReported,
     "review-loss": LossReviewed, "found": CardFound, "freeze": CardFrozen, "unfreeze": CardUnfrozen,
-    "replace": CardReplaced, "close": AccountClosed, "set-expiry": ExpirySet, "correct": EntryCorrected,
+    "replace": CardReplaced, "close": AccountClosed, "set-expiry": ExpirySet, "reset-pin": PinReset,
+    "correct": EntryCorrected,
     "grant-subsidy": SubsidyGranted, "bind-family": FamilyBound, "unbind-family": FamilyUnbound,
     "set-family-policy": FamilyPolicySet, "credit-family": FamilyCredited,
 }  # fmt: skip
@@ -193,6 +197,7 @@ def test_commands_that_ask_little_of_the_card(state: str) -> None:
     assert outcome(REQUESTS["close"], empty) == (open_ or DONE)
     assert outcome(REQUESTS["close"], full) == (open_ or (12, "purses-not-empty"))
     assert outcome(REQUESTS["correct"], full) == (open_ or DONE)
+    assert outcome(REQUESTS["reset-pin"], full) == (open_ or DONE)
     assert outcome(REQUESTS["grant-subsidy"], full) == (open_ or DONE)
     assert outcome(REQUESTS["unbind-family"], full) == (open_ or (12, "no-family"))
     bound = replace(full, family=Family("g-7"))

@@ -18,18 +18,21 @@ from example_campus import (
     OTHER_TILL,
     PIN_KEYS,
     POLICY,
+    SMALL_DESK,
     TILL,
     TODAY,
     account,
     answer_of,
     card_of,
     change_pin,
+    command,
     events_of,
     opened_shard,
     opening,
     pin_of,
     purchase,
     purchase_with_pin,
+    reset_pin,
     restarted,
     reversal,
 )
@@ -51,17 +54,19 @@ from actors.account.events import (
 )
 from actors.account.kind import ACCOUNT
 from actors.account.pins import keyed_hash
+from actors.account.state import Loss
 from actors.account.tables import ANSWER, APPLY, DECIDE
-from actors.journal import seal_batch
 from actors.memory_store import MemoryStore
 from actors.policy import Limits, PinKeys, Price
 from actors.verification import verify
 from wire.codec import encode_message
 from wire.codes import Code, Reason
+from wire.messages import FeePayment, ReplaceCard
 
 RICH = account(purses=(100_000,), pin=pin_of())
 OVER = LIMITS.purchase_max + 1
 WRONG = "000000"
+NO_PINS = replace(POLICY, pin_keys=PinKeys())
 
 
 def decided(request: Any, holder: Any = RICH, policy: Any = POLICY) -> Any:
@@ -285,7 +290,11 @@ def test_pins_are_no_content(request_: Any) -> None:
 
 
 def test_no_pin_stands_in_an_event() -> None:
-    for request in (purchase_with_pin(1), purchase_with_pin(1, pin=WRONG), change_pin(1), change_pin(1, new="111111")):
+    requests = (
+        purchase_with_pin(1), purchase_with_pin(1, pin=WRONG), change_pin(1), change_pin(1, new="111111"),
+        reset_pin(1, "271828"), reset_pin(1, "111111"),
+    )  # fmt: skip
+    for request in requests:
         packed = encode_message(decided(request))
         for pin in (b"314159", b"271828", WRONG.encode(), b"111111"):
             assert pin not in packed
@@ -296,12 +305,7 @@ def test_no_pin_stands_in_an_event() -> None:
 def test_tries_and_changes_survive_a_restart_and_a_repeat_is_no_try() -> None:
     store = MemoryStore()
     shard = opened_shard(store, opening(balance=100_000))
-    first = PinReset(
-        ALICE, NOON_US - 1, shard.state(ALICE).position, DESK.number, 1, "wu", card_of(ALICE), TODAY, (100_000,),
-        keyed_hash(HASH_KEY, ALICE, "141421"),
-    )  # fmt: skip
-    batch, _ = seal_batch(shard.head, [encode_message(first)])
-    store.commit(batch, [])
+    assert answer_of(shard, reset_pin(9)).code is Code.APPROVED
     shard = restarted(store)
     assert shard.state(ALICE).pin == pin_of("141421", is_initial=True)
     assert answer_of(shard, purchase_with_pin(10, pin="141421")).reason is Reason.PIN_INITIAL
@@ -314,12 +318,60 @@ def test_tries_and_changes_survive_a_restart_and_a_repeat_is_no_try() -> None:
     assert shard.state(ALICE).pin == pin_of(wrong_tries=1)
     assert answer_of(shard, purchase_with_pin(13)).code is Code.APPROVED
     assert shard.state(ALICE).pin == pin_of()
-    assert [type(event).__name__ for event in events_of(store)][2:] == [
-        "PurchaseDeclined", "PinChanged", "PurchaseDeclinedWithPin", "PurchasedWithPin",
+    assert [type(event).__name__ for event in events_of(store)][1:] == [
+        "PinReset", "PurchaseDeclined", "PinChanged", "PurchaseDeclinedWithPin", "PurchasedWithPin",
     ]  # fmt: skip
     verify(store, ACCOUNT)
 
 
+def test_first_pin_ends_a_lock_and_has_to_be_changed() -> None:
+    event = decided(reset_pin(1), holder_with(wrong_tries=3))
+    hashed = keyed_hash(HASH_KEY, ALICE, "141421")
+    assert event == PinReset(ALICE, NOON_US, 1, DESK.number, 1, "wu", card_of(ALICE), TODAY, (100_000,), hashed)
+    holder = applied(RICH, event)
+    assert holder.pin == pin_of("141421", is_initial=True)
+    assert outcome(decided(purchase_with_pin(2, pin="141421"), holder)) == (Code.INCORRECT_PIN, Reason.PIN_INITIAL)
+    assert applied(holder, decided(change_pin(3, old="141421"), holder)).pin == pin_of("271828")
+
+
+@pytest.mark.parametrize(
+    ("request_", "holder", "policy", "code", "reason"),
+    [
+        (reset_pin(1, terminal=SMALL_DESK.number), {}, POLICY, Code.NOT_PERMITTED_TO_CARDHOLDER, Reason.BEYOND_ROLE),
+        (reset_pin(1, clerk=""), {}, POLICY, Code.INVALID_TRANSACTION, Reason.CLERK_MISSING),
+        (reset_pin(1), {"card_state": CardState.CLOSED}, POLICY, Code.RESTRICTED_CARD, Reason.ACCOUNT_CLOSED),
+        (reset_pin(1), {}, NO_PINS, Code.NOT_PERMITTED_TO_TERMINAL, Reason.PIN_NOT_OFFERED),
+        (replace(reset_pin(1), new_pin=b"141421"), {}, POLICY, Code.INCORRECT_PIN, Reason.PIN_UNREADABLE),
+        (replace(reset_pin(1), stan=2), {}, POLICY, Code.INCORRECT_PIN, Reason.PIN_UNREADABLE),
+        (reset_pin(1, "14142a"), {}, POLICY, Code.INCORRECT_PIN, Reason.PIN_UNREADABLE),
+        (reset_pin(1, "123456"), {}, POLICY, Code.INCORRECT_PIN, Reason.PIN_WEAK),
+    ],
+    ids=["beyond role", "no clerk", "closed", "no key", "not sealed", "sealed for another", "no digits", "weak"],
+)
+def test_first_pin_that_is_refused(
+    request_: Any, holder: dict[str, Any], policy: Any, code: Code, reason: Reason
+) -> None:
+    before = replace(RICH, **holder)
+    event = decided(request_, before, policy)
+    assert outcome(event) == (code, reason)
+    assert event.asked.new_pin == b""
+    assert applied(before, event) == replace(before, position=8)
+
+
+def test_copy_of_a_reset_is_answered_whatever_pin_it_carries() -> None:
+    request = reset_pin(1)
+    for event in (decided(request), decided(replace(request, new_pin=b""))):
+        assert same_content(event, replace(request, new_pin=b"?"))
+        assert not same_content(event, replace(request, clerk="li"))
+
+
+@pytest.mark.parametrize("pin", [None, pin_of(wrong_tries=2)])
+def test_pin_has_to_be_changed_with_a_new_card(pin: Any) -> None:
+    lost = account(card_state=CardState.LOST, loss=Loss(7, CardState.ACTIVE, reviewed=True), pin=pin)
+    after = applied(lost, decided(command(1, ReplaceCard, "C2", FeePayment.WAIVED), lost))
+    assert after.pin == (pin and replace(pin, is_initial=True))
+
+
 def test_keys_do_not_show() -> None:
     assert "x01" not in repr(POLICY.pin_keys)
-    assert repr(PIN_KEYS) == "PinKeys(those of 2 terminals)"
+    assert repr(PIN_KEYS) == "PinKeys(those of 3 terminals)"
