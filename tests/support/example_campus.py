@@ -29,6 +29,7 @@ from wire.messages import (
     ReportLoss,
     ResetPin,
     Reversal,
+    SubsidyClaim,
     TopUp,
 )
 from wire.pin import PinContext, PinUse, seal_pin
@@ -144,6 +145,11 @@ def top_up(
 ) -> TopUp:
     """Money in, with the account's own card."""
     return TopUp(terminal, stan, 3_000, number, card_of(number), amount, channel)
+
+
+def subsidy_claim(stan: int, terminal: int = KIOSK.number, card: str = "") -> SubsidyClaim:
+    """The holder asks for what is granted, with the account's own card."""
+    return SubsidyClaim(terminal, stan, 3_000, ALICE, card or card_of(ALICE))
 
 
 def reversal(stan: int, original: Any, terminal: int = TILL.number, amount: int | None = None) -> Reversal:

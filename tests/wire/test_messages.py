@@ -231,3 +231,20 @@ def test_what_an_operator_may_not_write_cannot_be_read(field: str, value: Any) -
     (message,) = codec.request_decoder.decode(codec.encode([replace(good, **{field: value})])[0])
     assert isinstance(message, Unreadable)
     assert (message.terminal, message.stan) == (9201, 1)
+
+
+@pytest.mark.parametrize("written", ["", "x" * 33, "Wu Lei", "g\n", "g/7", "赵"])
+def test_batch_and_guardian_are_identifiers(written: str) -> None:
+    for request in (
+        GrantSubsidy(9201, 1, 1_000, "2026", "wu", written, 100, 20300731),
+        BindFamily(9201, 1, 1_000, "2026", "wu", written),
+    ):
+        (message,) = codec.request_decoder.decode(codec.encode([request])[0])
+        assert isinstance(message, Unreadable)
+
+
+@pytest.mark.parametrize("channel", [0, 4, -1])
+def test_channel_that_there_is_not_cannot_be_read(channel: int) -> None:
+    request = CreditFamily(9201, 1, 1_000, "2026", "wu", 100, channel)
+    (message,) = codec.request_decoder.decode(codec.encode([request])[0])
+    assert isinstance(message, Unreadable)

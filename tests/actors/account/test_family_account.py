@@ -15,7 +15,9 @@ from example_campus import (
     account,
     advice,
     command,
+    pin_of,
     purchase,
+    purchase_with_pin,
     reversal,
 )
 from msgspec.structs import replace
@@ -26,6 +28,7 @@ from actors.account.events import AlertingPurchase, FamilyCredited, Purchased, P
 from actors.account.state import Account, Family
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, EFFECT
 from actors.effect import Effect, EffectName
+from actors.policy import Price
 from wire.messages import BindFamily, CreditFamily, SetFamilyPolicy, UnbindFamily
 
 BIND, UNBIND = command(1, BindFamily, "g-7"), command(1, UnbindFamily)
@@ -196,6 +199,28 @@ def test_alert(amount: int, drawn: int) -> None:
     assert ANSWER[AlertingPurchase](event) == ANSWER[Purchased](quiet)
     assert postings(event) == postings(quiet)
     assert APPLY[AlertingPurchase](BOUND, event, 9) == APPLY[Purchased](BOUND, quiet, 9)
+
+
+def test_alert_of_a_purchase_with_a_pin_forgets_wrong_tries() -> None:
+    holder = replace(BOUND, purses=(50_000, 0, 5_000), pin=pin_of(wrong_tries=2))
+    event = decided(purchase_with_pin(2), holder)
+    assert (type(event), event.with_pin, event.paid[2]) == (AlertingPurchase, True, 300)
+    assert APPLY[AlertingPurchase](holder, event, 9).pin == pin_of()
+    small = decided(purchase(3, 300), holder)
+    assert (type(small), small.with_pin) == (AlertingPurchase, False)
+    assert APPLY[AlertingPurchase](holder, small, 9).pin == pin_of(wrong_tries=2)
+
+
+def test_alert_of_a_purchase_at_a_price() -> None:
+    halved = replace(POLICY, prices={(PersonClass.STUDENT, 1, LUNCH): Price(50, 0)})
+    event = DECIDE[type(purchase(2))](BOUND, purchase(2, 500), None, NOON, halved, 99)
+    assert (type(event), event.amount, event.adjustment, event.paid) == (AlertingPurchase, 500, -250, (0, 0, 250))
+    after = APPLY[AlertingPurchase](BOUND, event, 9)
+    assert (after.spent, after.family_drawn) == (250, 250)
+    undone = decided(reversal(3, event), after, event)
+    assert APPLY[type(undone)](after, undone, 10).family_drawn == 0
+    assert APPLY[type(undone)](after, undone, 10).purses == BOUND.purses
+    assert sum(change for _, change in postings(undone)) == 0
 
 
 @pytest.mark.parametrize(

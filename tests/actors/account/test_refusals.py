@@ -27,6 +27,7 @@ from example_campus import (
     purchase,
     refund,
     reversal,
+    subsidy_claim,
     top_up,
 )
 from msgspec.structs import replace
@@ -35,7 +36,7 @@ from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
 from actors.account.checks.terminal import UNREGISTERED
 from actors.account.inquiries import inquire
-from actors.account.state import Account
+from actors.account.state import Account, Grant
 from actors.account.tables import ANSWER, DECIDE
 from actors.policy import Limits, Policy, Terminal
 from wire.codes import Code, Reason
@@ -96,6 +97,11 @@ TOP_UP_FAULTS = [
     Fault(9, Code.OVER_AMOUNT_LIMIT, Reason.BALANCE_LIMIT, {"purses": (LIMITS.balance_max - 999,)}),
 ]
 INQUIRY_FAULTS = [NOT_OFFERED, *CARD]
+CLAIM_FAULTS = [
+    NOT_OFFERED,
+    *CARD,
+    Fault(8, Code.INVALID_TRANSACTION, Reason.NOTHING_GRANTED, {"unclaimed": (Grant("2026-08", 500, NOON.time_us),)}),
+]
 ADVICE_FAULTS = [NOT_OFFERED, *AMOUNTS]
 NO_FAULTS_OF_ADVICE = [fault for fault in PURCHASE_FAULTS if fault not in ADVICE_FAULTS]
 
@@ -161,6 +167,14 @@ def test_advice(pair: Pair) -> None:
 def test_advice_is_not_declined_for_what_a_purchase_is(pair: Pair) -> None:
     holder, request = spoiled(pair, account(), "account"), spoiled(pair, advice(1, 1), "request")
     assert outcome(holder, request, spoiled(pair, TILL, "terminal")) == APPROVED
+
+
+@pytest.mark.parametrize("pair", alone_and_in_pairs(CLAIM_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_subsidy_claim(pair: Pair) -> None:
+    granted = account(unclaimed=(Grant("2026-09", 500, NOON.time_us + 1),))
+    holder, terminal = spoiled(pair, granted, "account"), spoiled(pair, KIOSK, "terminal")
+    assert outcome(granted, subsidy_claim(1), KIOSK) == APPROVED
+    assert outcome(holder, subsidy_claim(1), terminal) == expected(pair)
 
 
 @pytest.mark.parametrize("request_", [balance_inquiry(1), mini_statement(1)], ids=["balance", "statement"])

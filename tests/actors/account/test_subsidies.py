@@ -30,6 +30,7 @@ from example_campus import (
     purchase,
     refund,
     reversal,
+    subsidy_claim,
     top_up,
 )
 from msgspec.structs import replace
@@ -57,7 +58,7 @@ from actors.memory_store import MemoryStore
 from actors.recovery import recover
 from actors.verification import verify
 from wire.codes import Code, Reason
-from wire.messages import Answer, BindFamily, CloseAccount, CorrectEntry, CorrectionReason, GrantSubsidy, SubsidyClaim
+from wire.messages import Answer, BindFamily, CloseAccount, CorrectEntry, CorrectionReason, GrantSubsidy
 
 END_OF_TODAY = CALENDAR.end_us(TODAY)
 LATER = 20261231
@@ -69,11 +70,6 @@ GRANTED = account(unclaimed=(SEPTEMBER, OCTOBER), batches="2026-09 2026-10")
 def grant(stan: int = 1, batch: str = "2026-09", amount: int = 500, last_day: int = TODAY, **where: Any) -> Any:
     """The desk grants Alice a subsidy."""
     return command(stan, GrantSubsidy, batch, amount, last_day, **where)
-
-
-def claim(stan: int, terminal: int = KIOSK.number, card: str = card_of(ALICE)) -> SubsidyClaim:
-    """The holder asks a kiosk for what is granted."""
-    return SubsidyClaim(terminal, stan, 3_000, ALICE, card)
 
 
 def decided(request: Any, holder: Account, original: Any = None) -> Any:
@@ -150,7 +146,7 @@ def test_grant_asks_nothing_of_the_card(state: CardState) -> None:
 
 
 def test_claim_moves_all_that_waits() -> None:
-    event = decided(claim(3), GRANTED)
+    event = decided(subsidy_claim(3), GRANTED)
     assert event == SubsidyClaimed(
         ALICE, NOON_US, 1, KIOSK.number, 3, card_of(ALICE), ("2026-09", "2026-10"), 800, END_LATER, 0, TODAY, LUNCH,
         (10_000, 800), 99,
@@ -158,7 +154,7 @@ def test_claim_moves_all_that_waits() -> None:
     assert dict(postings(event)) == {("purse", 1): 800, ("subsidy", 0): -800}
     assert BOOK[SubsidyClaimed](event)[:2] == ((TODAY, 0, KIOSK.number, "subsidy-claim", LUNCH), 800)
     assert ANSWER[SubsidyClaimed](event) == Answer(KIOSK.number, 3, Code.APPROVED, Reason.NONE, 99, (10_000, 800), ())
-    assert applied(claim(3), GRANTED) == replace(
+    assert applied(subsidy_claim(3), GRANTED) == replace(
         GRANTED, position=9, purses=(10_000, 800), unclaimed=(), subsidy_expires_us=END_LATER, due_us=END_LATER
     )
 
@@ -166,19 +162,19 @@ def test_claim_moves_all_that_waits() -> None:
 def test_claim_takes_what_is_in_time_and_never_shortens_the_purse() -> None:
     late = Grant("2026-08", 7, NOON_US)
     holder = account(unclaimed=(late, SEPTEMBER), purses=(1, 2, 3), subsidy_expires_us=END_LATER)
-    after = applied(claim(3), holder)
+    after = applied(subsidy_claim(3), holder)
     assert (after.purses, after.unclaimed, after.subsidy_expires_us) == ((1, 502, 3), (), END_LATER)
     assert after.due_us == END_LATER
 
 
 REFUSED_CLAIMS = [
-    ("till", claim(3, TILL.number, "another"), GRANTED, (58, "service-not-offered")),
-    ("closed", claim(3), replace(GRANTED, card_state=CardState.CLOSED), (62, "account-closed")),
-    ("another card", claim(3, card="another"), replace(GRANTED, card_state=CardState.LOST), (14, "no-card")),
-    ("lost", claim(3), replace(GRANTED, card_state=CardState.LOST, unclaimed=()), (41, "card-lost")),
-    ("expired", claim(3), replace(GRANTED, expires=TODAY - 1, unclaimed=()), (54, "card-expired")),
-    ("nothing", claim(3), account(), (12, "nothing-granted")),
-    ("too late", claim(3), account(unclaimed=(Grant("2026-08", 7, NOON_US),)), (12, "nothing-granted")),
+    ("till", subsidy_claim(3, TILL.number, "another"), GRANTED, (58, "service-not-offered")),
+    ("closed", subsidy_claim(3), replace(GRANTED, card_state=CardState.CLOSED), (62, "account-closed")),
+    ("another card", subsidy_claim(3, card="another"), replace(GRANTED, card_state=CardState.LOST), (14, "no-card")),
+    ("lost", subsidy_claim(3), replace(GRANTED, card_state=CardState.LOST, unclaimed=()), (41, "card-lost")),
+    ("expired", subsidy_claim(3), replace(GRANTED, expires=TODAY - 1, unclaimed=()), (54, "card-expired")),
+    ("nothing", subsidy_claim(3), account(), (12, "nothing-granted")),
+    ("too late", subsidy_claim(3), account(unclaimed=(Grant("2026-08", 7, NOON_US),)), (12, "nothing-granted")),
 ]
 
 
@@ -194,14 +190,14 @@ def test_claim_that_is_refused(request_: Any, holder: Account, expected: tuple[i
 
 
 def test_copies_of_a_claim() -> None:
-    for event in (decided(claim(3), GRANTED), decided(claim(3), account())):
-        assert answer_repeat(event, replace(claim(3), wait_ms=1)) == ANSWER[type(event)](event)
-        assert answer_repeat(event, claim(3, card="another")).reason is Reason.CONTENT_DIFFERS
+    for event in (decided(subsidy_claim(3), GRANTED), decided(subsidy_claim(3), account())):
+        assert answer_repeat(event, replace(subsidy_claim(3), wait_ms=1)) == ANSWER[type(event)](event)
+        assert answer_repeat(event, subsidy_claim(3, card="another")).reason is Reason.CONTENT_DIFFERS
         assert answer_repeat(event, top_up(3, terminal=KIOSK.number)).reason is Reason.CONTENT_DIFFERS
 
 
 def test_claim_is_not_reversed() -> None:
-    event = decided(claim(3, TOP_UP_MACHINE.number), GRANTED)
+    event = decided(subsidy_claim(3, TOP_UP_MACHINE.number), GRANTED)
     refused = decided(reversal(4, event, TOP_UP_MACHINE.number), account(), event)
     assert (refused.code, refused.reason) == (Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
 
@@ -345,7 +341,7 @@ def test_subsidy_that_an_accounts_file_brought_stays_until_a_batch_is_claimed() 
     brought = account(purses=(100, 500))
     after = applied(command(4, CorrectEntry, 1, 60, CorrectionReason.GOODWILL), brought)
     assert (after.purses, after.due_us) == ((100, 560), 0)
-    claimed = applied(claim(3), replace(after, unclaimed=(SEPTEMBER,)))
+    claimed = applied(subsidy_claim(3), replace(after, unclaimed=(SEPTEMBER,)))
     assert (claimed.purses, claimed.due_us) == ((100, 1_060), END_OF_TODAY)
 
 
@@ -381,7 +377,7 @@ def test_expiry_comes_before_the_next_claim_and_both_before_the_purchase() -> No
 def test_grant_whose_day_is_over_cannot_be_claimed() -> None:
     shard = opened_shard(MemoryStore(), opening(ALICE, balance=100))
     perform(shard, grant(1))
-    late, claimed = perform(shard, purchase(2, 50), claim(3), moment=TOMORROW)
+    late, claimed = perform(shard, purchase(2, 50), subsidy_claim(3), moment=TOMORROW)
     assert (late.code, late.balances) == (Code.APPROVED, (50,))
     assert claimed.reason is Reason.NOTHING_GRANTED
     assert shard.ledger.balances["subsidy", 0] == 0
