@@ -88,7 +88,11 @@ class Meters:
         self.commits_refused = 0
 
     def count_answers(self, service: Mapping[type, str], counted: Mapping[tuple[type, int], int]) -> None:
-        """Count answers by type (of the request, or of the event it came to) and code. `service` is by such type."""
+        """Count answers by type (of the request, or of the event it came to) and code. `service` is by such type.
+
+        A type that it does not know answers nobody, and is not counted.
+        """
         answers = self.answers
         for (of_type, code), count in counted.items():
-            answers[service[of_type], code] += count
+            if of_type in service:
+                answers[service[of_type], code] += count

@@ -27,7 +27,7 @@ balance_max = "0.00"
 
 [[roles]]
 name = "clerk"
-commands = ["open", "activate", "report-loss", "review-loss", "found"]
+commands = ["open", "activate", "report-loss", "review-loss", "found", "grant-subsidy"]
 
 [[sites]]
 name = "north"

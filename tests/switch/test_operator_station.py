@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from campus_folder import DESK, KEYS, NORTH, OFFICE, OPERATOR, TILL, card_of
+from msgspec.structs import replace
 from station_client import StationClient
-from switch_in_process import ALICE, gateway_in_process, purchase
+from switch_in_process import ALICE, BALANCE, gateway_in_process, purchase
 
 from actors.memory_store import MemoryStore
 from simulators.campus import StationKey
 from simulators.operator import WAIT_MS, give
 from simulators.station import Address
 from wire.codes import Code, Reason
-from wire.messages import ActivateCard, Answer, FreezeCard, OfficeRequest, OpenAccount, ReportLoss
+from wire.messages import ActivateCard, Answer, FreezeCard, GrantSubsidy, OfficeRequest, OpenAccount, ReportLoss
 
 NOBODY = "20269999"
 
@@ -72,3 +73,23 @@ async def test_account_is_opened_and_activated_over_the_wire(tmp_path):
         async with StationClient(switch.address, NORTH) as till:
             answer = (await till.ask(purchase(9, 100, account=NOBODY)))[0]
             assert told(answer) == (Code.INSUFFICIENT_FUNDS, Reason.FUNDS)
+
+
+async def test_granted_subsidy_pays_for_the_next_purchase(tmp_path):
+    """The claim is an event that answers nobody: it is counted as no answer, and every other answer is."""
+    async with (
+        gateway_in_process(tmp_path, MemoryStore()) as switch,
+        StationClient(switch.address, DESK) as desk,
+        StationClient(switch.address, NORTH) as till,
+    ):
+        granted = GrantSubsidy(OPERATOR, 1, WAIT_MS, ALICE, "wu", "2026-09", 70, 99991231)
+        assert told((await desk.ask(granted))[0]) == (Code.APPROVED, Reason.NONE)
+        (answer,) = await till.ask(purchase(1, 100))
+        assert (answer.code, answer.paid, answer.balances) == (Code.APPROVED, (30, 70), (BALANCE - 30, 0))
+        again = replace(granted, stan=2)
+        assert told((await desk.ask(again))[0]) == (Code.INVALID_TRANSACTION, Reason.GRANTED_BEFORE)
+        assert dict(switch.inside.meters.answers) == {
+            ("grant-subsidy", Code.APPROVED): 1,
+            ("purchase", Code.APPROVED): 1,
+            ("grant-subsidy", Code.INVALID_TRANSACTION): 1,
+        }
