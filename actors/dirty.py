@@ -41,6 +41,11 @@ class DirtyGroups(Generic[Member]):
             else:
                 entry[1].append(cell)
 
+    def members(self, group: int) -> Iterable[Member]:
+        """The cells of this group that changed since their snapshot."""
+        entry = self._groups.get(group)
+        return () if entry is None else entry[1]
+
     def since(self, group: int) -> int | None:
         """The position from which on this group's snapshots lack events; None if they lack none."""
         entry = self._groups.get(group)

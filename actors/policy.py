@@ -23,6 +23,9 @@ class Service(StrEnum):
     REVERSAL = "reversal"
     ADVICE = "advice"
     REFUND = "refund"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
     CHANGE_PIN = "change-pin"
     REPORT_LOSS = "report-loss"
     OPEN_ACCOUNT = "open"
@@ -75,6 +78,9 @@ class Purse(StrEnum):
     SUBSIDY = "subsidy"
     FAMILY = "family"
 
+
+HOLD_LIFETIME_US: Final = 3 * 3_600_000_000
+"""How long a hold stands, unless the campus says otherwise: longer than a bath, a charge or a print takes."""
 
 SPENDING_ORDER: Final = (1, 2, 0)
 """Which purses a purchase draws on, by their places in `Purse`: subsidy, then family, then main."""
@@ -166,3 +172,5 @@ class Policy(Struct, frozen=True):
     """By person class, merchant and meal period. Where there is none, what is asked is paid."""
 
     pin_keys: PinKeys = PinKeys()
+    hold_lifetime_us: int = HOLD_LIFETIME_US
+    """After so many microseconds a hold that is still outstanding expires."""

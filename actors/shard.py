@@ -169,7 +169,7 @@ class Shard:
         self._slots_owed = 0
         self._terminals_owed = 0
         self.journal = Journal(store, kind.event_type)
-        stored = Snapshots(store)
+        self._stored = stored = Snapshots(store)
         self.actors = ActiveActors(stored.actor, active_max)
         self.terminals: dict[int, TerminalCell] = {}
         self.offline_numbers = OfflineNumbers(stored.offline_positions)
@@ -205,9 +205,14 @@ class Shard:
         actor = self.actors.find(number)
         return None if actor is None else self._unpack(actor.durable)
 
-    def decide(self, requests: Sequence[Any], moment: Moment, policy: Policy) -> Turn:
-        """Decide the requests in order. `moment` must not be before `time_us`. Then `commit` and `adopt`, or `drop`."""
+    def decide(self, requests: Sequence[Any], moment: Moment, policy: Policy, *, sweep: int | None = None) -> Turn:
+        """Decide the requests in order. `moment` must not be before `time_us`. Then `commit` and `adopt`, or `drop`.
+
+        `sweep`: a slot in which what is due is settled as well, of actors that nobody asks for anything.
+        """
         turn = Turn(self.head.position + 1, moment)
+        if sweep is not None:
+            self._sweep(turn, sweep)
         for start in range(0, len(requests), LEG_REQUESTS):
             self._decide_leg(turn, requests[start : start + LEG_REQUESTS], policy)
         self._seal(turn)
@@ -405,6 +410,23 @@ class Shard:
             afters.append(after)
         if events:
             self._book_leg(turn, turn.first + len(entries) - len(events), events, befores, afters)
+
+    def _sweep(self, turn: Turn, slot: int) -> None:
+        """Settle what is due in a slot: of some hundreds of actors, most of which are in the store only."""
+        leg: Leg = [], [], []
+        now_us = turn.moment.time_us
+        stored = map(self._unpack, self._stored.actors_of(slot))
+        suspects = [state.number for state in stored if 0 < state.due_us <= now_us]
+        # Of an actor that changed since its snapshot, its cell says what is due.
+        suspects += [actor.number for actor in self._dirty_slots.members(slot)]
+        for number in dict.fromkeys(suspects):
+            actor = self.actors.find(number)
+            assert actor is not None, "it is in the store or dirty"
+            state = self._unpack(actor.pending)
+            while 0 < state.due_us <= now_us:
+                state = self._record(turn, actor, state, self._kind.fall_due(state, turn.moment), leg)
+        if leg[0]:
+            self._book_leg(turn, turn.first, *leg)
 
     def _record(self, turn: Turn, actor: Actor, state: Any, event: Any, leg: Leg) -> Any:
         """Add an event that no request is answered with. Returns the actor's state after it."""

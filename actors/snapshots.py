@@ -81,6 +81,11 @@ class Snapshots:
         for _, value in self._store.rows(_ACTOR):
             yield value
 
+    def actors_of(self, slot: int) -> Iterator[bytes]:
+        """Every stored state of one slot."""
+        for _, value in self._store.rows(_ACTOR + slot.to_bytes(2, "big")):
+            yield value
+
     def highest_stans(self) -> dict[int, int]:
         """Highest STAN by terminal."""
         return {

@@ -24,11 +24,13 @@ SECRETS_NAME = "secrets.toml"
 
 _ACCOUNT_SERVICES = frozenset({"reversal", "balance-inquiry", "mini-statement"})
 _SELLS = _ACCOUNT_SERVICES | {"purchase"}
+_METERS = frozenset({"hold", "capture", "release"})
 SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
     "canteen": _SELLS | {"refund", "advice"},
     "shop": _SELLS | {"refund", "advice"},
-    "bath": _SELLS,
-    "charger": _SELLS,
+    "bath": _SELLS | _METERS,
+    "charger": _SELLS | _METERS,
+    "printer": _SELLS | _METERS,
     "top-up": _ACCOUNT_SERVICES | {"top-up", "subsidy-claim"},
     "kiosk": frozenset({"balance-inquiry", "mini-statement", "subsidy-claim", "report-loss", "change-pin"}),
     "gate": frozenset({"balance-inquiry"}),

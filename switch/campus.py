@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from actors.account.card import PersonClass
 from actors.calendar import Calendar, MealPeriod
 from actors.policy import (
+    HOLD_LIFETIME_US,
     OPERATOR_COMMANDS,
     SPENDING_ORDER,
     Limits,
@@ -44,9 +45,11 @@ _SELLS = frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY,
 
 _INQUIRIES = (Service.BALANCE_INQUIRY, Service.MINI_STATEMENT)
 
+_MINUTE_US = 60_000_000
+
 SERVICES_BY_KIND = {
     **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.REFUND, Service.ADVICE}),
-    **dict.fromkeys(("bath", "charger"), _SELLS),
+    **dict.fromkeys(("bath", "charger", "printer"), _SELLS | {Service.HOLD, Service.CAPTURE, Service.RELEASE}),
     "top-up": frozenset(
         {Service.TOP_UP, Service.SUBSIDY_CLAIM, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}
     ),
@@ -64,6 +67,7 @@ PROMPTS = {
     "shop": "Please tap your card",
     "bath": "Tap your card to open the water",
     "charger": "Tap your card to start charging",
+    "printer": "Tap your card to print",
     "top-up": "Tap your card to add money",
     "kiosk": "Tap your card to see your account",
     "gate": "Please tap your card",
@@ -206,6 +210,10 @@ class _Price(Struct, frozen=True, forbid_unknown_fields=True, rename={"person_cl
     fixed: str | None = None
 
 
+class _Holds(Struct, frozen=True, forbid_unknown_fields=True):
+    lifetime_minutes: Annotated[int, Meta(ge=1, le=10_080)] = HOLD_LIFETIME_US // _MINUTE_US
+
+
 class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     campus: _General
     limits: _Limits
@@ -220,6 +228,7 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     card_office: _CardOffice = _CardOffice()
     roles: tuple[_Role, ...] = ()
     prices: tuple[_Price, ...] = ()
+    holds: _Holds = _Holds()
     sessions: SessionLimits = SessionLimits()
 
 
@@ -304,7 +313,10 @@ class _Check:
         limits, class_limits = self._limits()
         fee = self._amount("card_office.replacement_fee", file.card_office.replacement_fee)
         order, prices = self._spending_order(), self._prices(merchants)
-        policy = Policy(limits, terminals, calendar, order, class_limits, fee, self._offline(), prices)
+        lifetime_us = file.holds.lifetime_minutes * _MINUTE_US
+        policy = Policy(
+            limits, terminals, calendar, order, class_limits, fee, self._offline(), prices, hold_lifetime_us=lifetime_us
+        )
         return Campus(file.campus.name, policy, stations, merchants, file.sessions, self._prompts())
 
     def _note(self, key: str, explanation: str) -> None:

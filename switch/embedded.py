@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from actors.account.kind import ACCOUNT
+from actors.placement import SLOTS
 from actors.policy import Policy
 from actors.shard import Shard, Turn
 from actors.store import CommitRefusedError
@@ -26,6 +27,9 @@ from switch.meters import Meters
 from wire.codes import Code, Reason
 
 TURN_REQUESTS_MAX: Final = 2_048
+
+SWEEP_INTERVAL_S: Final = 0.1
+"""How often a turn also settles what is due in one more slot: so each account is looked at every seven minutes."""
 
 _deadline: Final = attrgetter("deadline")
 _received: Final = attrgetter("received")
@@ -68,6 +72,8 @@ class EmbeddedShard:
         self._turn_running = False
         self._broken = False
         self._stopping = False
+        self._swept = monotonic()
+        self._next_swept = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._guard, self._expire)
@@ -142,7 +148,7 @@ class EmbeddedShard:
         shard = self.shard
         moment = self.policy.calendar.moment(max(self._clock.now_us(), shard.time_us))
         self._committing = parcels
-        turn = shard.decide(requests, moment, self.policy)
+        turn = shard.decide(requests, moment, self.policy, sweep=self._sweep(started))
         decided = monotonic()
         self._meters.decide_latency.observe(decided - started, len(requests))
         if turn.batch is None and not turn.rows:
@@ -226,6 +232,18 @@ class EmbeddedShard:
         """Whether snapshots lag too far behind and nothing forbids to write them now. If not, the tick asks again."""
         return not (self.shard.admits or self.store_full or self._clock.problem(self.shard.time_us))
 
+    def _sweep(self, now: float) -> int | None:
+        """The slot to sweep in this turn, or None."""
+        if not self._must_sweep(now):
+            return None
+        slot, self._next_swept = self._next_swept, (self._next_swept + 1) % SLOTS
+        self._swept = now
+        return slot
+
+    def _must_sweep(self, now: float) -> bool:
+        """Whether the next slot's turn has come. Not while there is no room for what would be found."""
+        return now - self._swept >= SWEEP_INTERVAL_S and self.shard.admits and not self.store_full
+
     def _count(self, turn: Turn) -> None:
         meters = self._meters
         meters.repeats += turn.repeats
@@ -259,7 +277,7 @@ class EmbeddedShard:
         for parcel in self._committing:
             self._refuse(parcel, parcel.take_expired(now), Code.SYSTEM_MALFUNCTION, Reason.OUTCOME_UNKNOWN)
         self._on_delivered()
-        if not self.shard.admits:
+        if not self.shard.admits or self._must_sweep(now):
             self._wake()
 
 

@@ -71,6 +71,10 @@ class Reason(StrEnum):
     ORIGINAL_REVERSED = "original-reversed"
     ORIGINAL_REFUNDED = "original-refunded"
     MORE_THAN_LEFT = "more-than-left"
+    HOLD_CAPTURED = "hold-captured"
+    HOLD_RELEASED = "hold-released"
+    HOLD_EXPIRED = "hold-expired"
+    MORE_THAN_HELD = "more-than-held"
     ORIGINAL_NOT_FOUND = "original-not-found"
     # 30, 40
     UNREADABLE = "unreadable"
@@ -89,6 +93,7 @@ class Reason(StrEnum):
     PERIOD_LIMIT = "period-limit"
     DAY_COUNT_LIMIT = "day-count-limit"
     PERIOD_COUNT_LIMIT = "period-count-limit"
+    HOLDS_LIMIT = "holds-limit"
     TOP_UP_LIMIT = "top-up-limit"
     BALANCE_LIMIT = "balance-limit"
     # 55, 75

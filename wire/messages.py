@@ -185,6 +185,42 @@ class ChangePin(Struct, array_like=True, tag=19, frozen=True, gc=False):
     new_pin: SealedPin
 
 
+class Hold(Struct, array_like=True, tag=16, frozen=True, gc=False):
+    """ISO 8583 0100: reserve an amount for goods whose quantity shows only when they were taken. Debits nothing."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    card: CardSerial
+    amount: Amount
+    """The most that may be captured."""
+
+
+class Capture(Struct, array_like=True, tag=17, frozen=True, gc=False):
+    """ISO 8583 0220: debit what was used of a hold; the rest of it is free again."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    original_terminal: TerminalNumber
+    original_stan: Stan
+    amount: Amount
+    """What was used: at least 1, at most what is held."""
+
+
+class Release(Struct, array_like=True, tag=18, frozen=True, gc=False):
+    """ISO 8583 0220: nothing of a hold was used; all of it is free again."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    account: AccountNumber
+    original_terminal: TerminalNumber
+    original_stan: Stan
+
+
 class ReportLoss(Struct, array_like=True, tag=20, frozen=True, gc=False):
     """The card is lost: it is declined 41 from now on. `clerk` is empty at a kiosk."""
 
@@ -528,6 +564,9 @@ AccountRequest = (
     | MiniStatement
     | Reversal
     | Refund
+    | Hold
+    | Capture
+    | Release
     | Advice
     | ChangePin
     | OfficeRequest

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.account.events import Event
+from actors.account.events import Event, HoldExpired
 from actors.account.service import asked
 from actors.account.tables import ANSWER, CONTENT, EVENTS, SERVICE
 from wire.codes import Code, Reason
@@ -32,6 +32,8 @@ def concerns(event: Any) -> tuple[tuple[int, int], ...]:
 
 def bears_on(event: Any) -> tuple[tuple[int, int], ...]:
     """The (terminal, stan) pairs of which this event tells what may still be done with them."""
+    if type(event) is HoldExpired:
+        return ((event.original_terminal, event.original_stan),)
     row = EVENTS.get(type(event))
     return () if row is None else _pairs(event, row.settles_original or row.uses_original)
 

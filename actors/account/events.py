@@ -337,6 +337,163 @@ class RefundDeclined(Struct, array_like=True, tag=10, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
+class Held(Struct, array_like=True, tag=13, frozen=True, gc=False):
+    """An amount was reserved until `expires_us`. It is in the purses still, and may not be spent otherwise."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    expires_us: int
+    merchant: int
+    business_day: int
+    period: int
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class HoldDeclined(Struct, array_like=True, tag=14, frozen=True, gc=False):
+    """A hold was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    card: str
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+class Captured(Struct, array_like=True, tag=15, frozen=True, gc=False):
+    """What was used of a hold was paid for, and the rest of it is free again.
+
+    `merchant`, `original_business_day` and `original_period` are the hold's, `held` is its amount. `shortfall` is what
+    the purses did not have any more: the merchant has it from suspense. `suspicious`: it came after its hold had
+    expired, or fell short.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    held: int
+    merchant: int
+    original_business_day: int
+    original_period: int
+    business_day: int
+    period: int
+    paid: tuple[int, ...]
+    shortfall: int
+    suspicious: bool
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class CaptureDeclined(Struct, array_like=True, tag=16, frozen=True, gc=False):
+    """A capture was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+class Released(Struct, array_like=True, tag=17, frozen=True, gc=False):
+    """A hold of `amount` was given back whole."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class ReleaseDeclined(Struct, array_like=True, tag=18, frozen=True, gc=False):
+    """A release was refused, and stays refused."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    merchant: int
+    business_day: int
+    period: int
+    code: Code
+    reason: Reason
+    balances: tuple[int, ...]
+
+
+class HoldReversed(Struct, array_like=True, tag=20, frozen=True, gc=False):
+    """A hold was undone by a terminal that did not learn its end: it is free again, and no copy of it holds."""
+
+    account: str
+    time_us: int
+    previous: int
+    terminal: int
+    stan: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    merchant: int
+    business_day: int
+    period: int
+    balances: tuple[int, ...]
+    authorization: int
+
+
+class HoldExpired(Struct, array_like=True, tag=19, frozen=True, gc=False):
+    """A hold that stood until `expires_us` was found overdue, and is free again. Nobody asked for it.
+
+    The rest is the hold's: a capture that comes late needs no older event.
+    """
+
+    account: str
+    time_us: int
+    previous: int
+    original_terminal: int
+    original_stan: int
+    amount: int
+    expires_us: int
+    merchant: int
+    original_business_day: int
+    original_period: int
+    balances: tuple[int, ...]
+
+
 class PinChanged(Struct, array_like=True, tag=26, frozen=True, gc=False):
     """The cardholder has another PIN, of which the account keeps the hash."""
 
@@ -575,7 +732,7 @@ class AdviceDeclined(Struct, array_like=True, tag=55, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | Tombstoned
+Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | HoldReversed | Tombstoned
 """Events that settle their original as well as themselves."""
 
 Office = (
@@ -621,6 +778,13 @@ Decided = (
     | AdviceDeclined
     | Refunded
     | RefundDeclined
+    | Held
+    | HoldDeclined
+    | Captured
+    | CaptureDeclined
+    | Released
+    | ReleaseDeclined
+    | HoldReversed
     | PricedPurchase
     | PricedPurchaseWithPin
     | PinChanged
@@ -630,7 +794,7 @@ Decided = (
 )
 """Events that answer a terminal's request."""
 
-Unasked = SubsidyClaimedAtTap | SubsidyExpired
+Unasked = SubsidyClaimedAtTap | SubsidyExpired | HoldExpired
 """Events that answer nobody."""
 
 Event = Opened | Decided | Unasked

@@ -9,6 +9,12 @@ from actors.account.card import CardState
 from actors.account.events import (
     AdviceDeclined,
     Advised,
+    Captured,
+    CaptureDeclined,
+    Held,
+    HoldDeclined,
+    HoldExpired,
+    HoldReversed,
     PricedPurchase,
     PricedPurchaseReversed,
     Purchased,
@@ -17,6 +23,8 @@ from actors.account.events import (
     PurchaseReversed,
     RefundDeclined,
     Refunded,
+    Released,
+    ReleaseDeclined,
     ReversalDeclined,
     Reversed,
     Tombstoned,
@@ -32,7 +40,8 @@ HOT: Final = frozenset({CardState.LOST, CardState.FROZEN, CardState.REPLACED, Ca
 LEAVE_CARD: Final = frozenset({
     Purchased, PurchasedUncounted, PurchaseDeclined, ToppedUp, TopUpDeclined, Reversed, PurchaseReversed, Tombstoned,
     ReversalDeclined, PricedPurchase, PricedPurchaseReversed, Refunded, RefundDeclined, Advised, AdviceDeclined,
-    EmergencyRaised,
+    EmergencyRaised, Held, HoldDeclined, Captured, CaptureDeclined, Released, ReleaseDeclined, HoldReversed,
+    HoldExpired,
 })  # fmt: skip
 """Events that never change a card: nearly all. One that is not here is looked at, and costs a little more."""
 

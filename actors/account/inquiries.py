@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from actors.account.checks.amounts import limits_of
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
-from actors.account.events import Event, Opened, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.events import Event, HoldExpired, Opened, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.expiry import unexpired
+from actors.account.purses import Amounts, draw_deposit, left
 from actors.account.service import asked
 from actors.account.state import Account
 from actors.account.tables import EVENTS, SERVICE
@@ -43,7 +45,16 @@ def inquire(
     if isinstance(request, MiniStatement):
         entries = tuple(statement_entry(event) for event in newest)
         return Statement(request.terminal, request.stan, balances, entries)
+    if account.holds:
+        balances = _available(account, balances, moment, policy)
     return Answer(request.terminal, request.stan, Code.APPROVED, Reason.NONE, 0, balances, ())
+
+
+def _available(account: Account, purses: Amounts, moment: Moment, policy: Policy) -> Amounts:
+    """What would be left in each purse if all that is outstanding were captured now."""
+    reserved = sum(hold.amount for hold in account.holds if hold.expires_us > moment.time_us)
+    balance_min = limits_of(account, policy).balance_min
+    return left(purses, draw_deposit(purses, min(reserved, sum(purses)), policy.spending_order, balance_min))
 
 
 def statement_entry(event: Any) -> StatementEntry:
@@ -54,6 +65,10 @@ def statement_entry(event: Any) -> StatementEntry:
     if isinstance(event, SubsidyClaimedAtTap):
         return StatementEntry(
             event.time_us, Service.SUBSIDY_CLAIM.value, Code.APPROVED, event.amount, event.balances, 0, 0
+        )
+    if isinstance(event, HoldExpired):
+        return StatementEntry(
+            event.time_us, "hold-expiry", Code.APPROVED, 0, event.balances, event.original_terminal, event.original_stan
         )
     if isinstance(event, SubsidyExpired):
         return StatementEntry(event.time_us, "subsidy-expiry", Code.APPROVED, -event.amount, event.balances, 0, 0)

@@ -45,6 +45,14 @@ def draw(purses: Amounts, amount: int, spending_order: Iterable[int], balance_mi
     raise AssertionError("they hold it, and every purse was asked")
 
 
+def draw_deposit(purses: Amounts, amount: int, spending_order: Iterable[int], balance_min: int) -> Amounts:
+    """As `draw`, for what has happened already: the purses hold `amount`, and `balance_min` pays too if it must."""
+    above = max(0, purses[MAIN] - balance_min) + sum(purses[1:])
+    if amount <= above:
+        return draw(purses, amount, spending_order, balance_min)
+    return change(draw(purses, above, spending_order, balance_min), (amount - above,))
+
+
 def left(purses: Amounts, drawn: Amounts) -> Amounts:
     """The purses after `draw`."""
     return tuple(map(sub, purses, drawn))

@@ -45,7 +45,7 @@ class EventRow(NamedTuple):
 Decide = Callable[[Account, Any, Event | None, Moment, Policy, int], Any]
 """(account, request, newest event that bears on the original it names or None, moment, policy, authorization number if
 approved) → event. Pure and total: every request gets exactly one event. It sees only requests that were not decided
-before."""
+before, and no account with a hold that is overdue."""
 
 
 class ServiceRow(NamedTuple):

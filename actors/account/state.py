@@ -50,6 +50,24 @@ class Family(Struct, array_like=True, frozen=True, gc=False):
     """A purchase that draws more is told to the guardian; 0: none is."""
 
 
+class OutstandingHold(Struct, array_like=True, frozen=True, gc=False):
+    """An amount that is reserved for the merchant of the terminal that asked.
+
+    Until it is captured, released, reversed or overdue.
+    """
+
+    terminal: int
+    stan: int
+    amount: int
+    expires_us: int
+    """From this time on it is overdue: microseconds since the Unix epoch."""
+
+    merchant: int
+    business_day: int
+    period: int
+    """Meal period. It counts in the limits of the day and period in which it was asked for."""
+
+
 class Account(Struct, array_like=True, frozen=True, gc=False):
     """`position` 0 is an account of which nothing was ever heard. `purses`: see `actors.account.purses`."""
 
@@ -96,7 +114,7 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     """From this time on what is in the subsidy purse is taken back; 0: it stays."""
 
     due_us: int = 0
-    """When what is in the subsidy purse is next looked at for that; 0: never."""
+    """When a hold is overdue, or what is in the subsidy purse is taken back, whichever comes first; 0: never."""
 
     family: Family | None = None
     family_day: int = 0
@@ -104,6 +122,8 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
 
     family_drawn: int = 0
     """What that day's purchases drew from the family purse."""
+
+    holds: tuple[OutstandingHold, ...] = ()
 
 
 def new_account(number: str) -> Account:

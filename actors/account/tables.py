@@ -6,7 +6,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
-from actors.account.events import Opened, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.events import HoldExpired, Opened, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.expiry import apply_hold_expired
 from actors.account.opening import apply_opened, book_opened
 from actors.account.postings import Booking
 from actors.account.service import Decide, EventRow
@@ -26,6 +27,7 @@ APPLY: Final[dict[type, Callable[[Account, Any, int], Account]]] = {
     Opened: apply_opened,
     SubsidyClaimedAtTap: apply_claimed,
     SubsidyExpired: apply_expired,
+    HoldExpired: apply_hold_expired,
     **{event: row.apply for event, row in EVENTS.items()},
 }
 

@@ -52,6 +52,11 @@ class Auditor:
         for history in self._histories.values():
             history.rules = rules
 
+    def time_is(self, now_us: int) -> None:
+        """The switch's clock has come so far (µs since 1970). Nobody has to call this before a first hold expires."""
+        for history in self._histories.values():
+            history.time_is(now_us)
+
     def record_sent(self, request: AccountRequest) -> None:
         """A copy of `request` was handed to the network: call this before any reply to it can come."""
         if request.account not in self._histories:

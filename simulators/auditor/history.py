@@ -15,13 +15,14 @@ from simulators.accounts import Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.model.outcomes import outcomes
 from simulators.auditor.requests import Key, identity_of, is_recorded, key_of
-from simulators.auditor.world import Decision, Outcome, Rules, World, added, negative
+from simulators.auditor.world import Decision, Outcome, Rules, World, added, at_time, negative
 from simulators.money import format_yuan
 from wire.codes import Code
 from wire.messages import (
     AccountReply,
     AccountRequest,
     Advice,
+    Capture,
     CorrectEntry,
     Purchase,
     Refund,
@@ -43,6 +44,10 @@ class AccountHistory:
         self._open: Counter[AccountRequest] = Counter()
         self.worlds = [first]
         self.effects: dict[Key, int] = {}
+
+    def time_is(self, now_us: int) -> None:
+        """So late it is; what is open was sent before."""
+        self.worlds = [at_time(world, now_us) for world in self.worlds]
 
     def sent(self, request: AccountRequest) -> None:
         """A copy of `request` left; from now on it may happen."""
@@ -126,7 +131,7 @@ class AccountHistory:
         if isinstance(reply, Statement) or reply.authorization == 0:
             return 0
         match request:
-            case Purchase():
+            case Purchase() | Capture():
                 return -sum(reply.paid)
             case TopUp() | Refund():
                 return request.amount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from enum import Enum
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -54,6 +55,9 @@ class Rules(Struct, frozen=True):
     prices: Mapping[tuple[str, int], tuple[PriceRule, ...]] = {}
     """By person class and merchant."""
 
+    hold_lifetime_us: int = 3 * 3_600_000_000
+    """How long a hold stands."""
+
 
 class Outcome(NamedTuple):
     """An answer as the model expects it. `balances` None: any will do."""
@@ -90,6 +94,24 @@ class Decision(NamedTuple):
 
     given_back: Purses = NOTHING
     """What refunds of it have returned to each purse, in minor units."""
+
+
+class HoldState(Enum):
+    """What has become of a hold. It ends once."""
+
+    OUTSTANDING = "outstanding"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    REVERSED = "reversed"
+
+
+class Hold(NamedTuple):
+    """An amount that was reserved, in minor units."""
+
+    amount: int
+    expires_us: int
+    state: HoldState = HoldState.OUTSTANDING
 
 
 class World(Struct, frozen=True):
@@ -135,6 +157,10 @@ class World(Struct, frozen=True):
     family: FamilyPolicy | None = None
     """Of the account's guardian, if it has one."""
 
+    holds: Mapping[Key, Hold] = {}
+    now_us: int = 0
+    """The time, if anybody told it."""
+
     @property
     def balance(self) -> int:
         """All that the purses hold."""
@@ -147,6 +173,16 @@ class World(Struct, frozen=True):
             return self.decided.get(key_of(request), known)
         return known
 
+    @property
+    def held(self) -> int:
+        """What holds reserve of it."""
+        return sum(hold.amount for hold in self.holds.values() if hold.state is HoldState.OUTSTANDING)
+
+    @property
+    def available(self) -> int:
+        """What may be spent of it."""
+        return self.balance - self.held
+
 
 def first_world(card: Card) -> World:
     """Before the first request."""
@@ -156,6 +192,17 @@ def first_world(card: Card) -> World:
 def unopened_world(account: str) -> World:
     """Before there was such an account."""
     return World(Card(account, "", CardState.CLOSED, date.min, "", NOTHING), NOTHING, 0, {}, opened=False)
+
+
+def at_time(world: World, now_us: int) -> World:
+    """The world then: holds end when their time has come."""
+    holds = {
+        key: hold._replace(state=HoldState.EXPIRED)
+        if hold.state is HoldState.OUTSTANDING and hold.expires_us <= now_us
+        else hold
+        for key, hold in world.holds.items()
+    }
+    return replace(world, holds=holds, now_us=now_us)
 
 
 def decide(

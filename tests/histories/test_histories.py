@@ -24,10 +24,12 @@ from actors.calendar import Calendar, MealPeriod, Moment
 from actors.hot_list import GOOD
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
+from actors.placement import slot_of
 from actors.policy import OPERATOR_COMMANDS, PinKeys, Policy, Price, Service
 from actors.policy import Limits as SwitchLimits
 from actors.policy import Terminal as SwitchTerminal
 from actors.recovery import recover
+from actors.shard import Turn
 from actors.verification import verify
 from simulators.accounts import Card, CardState
 from simulators.auditor.auditor import Auditor
@@ -43,6 +45,7 @@ from wire.messages import (
     Answer,
     BalanceInquiry,
     BindFamily,
+    Capture,
     ChangePin,
     CloseAccount,
     CorrectEntry,
@@ -53,12 +56,14 @@ from wire.messages import (
     FindCard,
     FreezeCard,
     GrantSubsidy,
+    Hold,
     IssueCard,
     MiniStatement,
     OpenAccount,
     Purchase,
     Reconciliation,
     Refund,
+    Release,
     ReplaceCard,
     ReportLoss,
     ResetPin,
@@ -77,10 +82,10 @@ EXAMPLES, STEPS = 100, 250
 """Together 25,000 steps."""
 
 TILL, OTHER_TILL, SHOP_TILL, BUFFET_TILL, TOP_UP_MACHINE = 1001, 1002, 1101, 1201, 2001
-KIOSK, DESK, SMALL_DESK = 3001, 4001, 4002
+KIOSK, DESK, SMALL_DESK, BATH = 3001, 4001, 4002, 5001
 KINDS = {
     TILL: "canteen", OTHER_TILL: "canteen", SHOP_TILL: "shop", BUFFET_TILL: "canteen", TOP_UP_MACHINE: "top-up",
-    KIOSK: "kiosk",
+    KIOSK: "kiosk", BATH: "bath",
 }  # fmt: skip
 CANTEEN, SHOP, BUFFET = 1, 2, 3
 MERCHANTS = {SHOP_TILL: SHOP, BUFFET_TILL: BUFFET}
@@ -115,6 +120,7 @@ HOUR_US = 3_600_000_000
 PERIODS = 3
 """Lunch, dinner, and what is after them."""
 
+HOLD_LIFETIME_US = 60_000_000
 CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)), MealPeriod("dinner", time(16))))
 POLICY = Policy(
     SwitchLimits(**LIMITS),
@@ -132,6 +138,7 @@ POLICY = Policy(
         (PersonClass.STAFF, BUFFET, 1): Price(120, 0),
     },
     pin_keys=PinKeys(HASH_KEY, PIN_KEYS),
+    hold_lifetime_us=HOLD_LIFETIME_US,
 )
 RULES = Rules(
     Limits(**LIMITS),
@@ -148,6 +155,7 @@ RULES = Rules(
     class_limits={"staff": Limits(**STAFF_LIMITS)},
     pin_keys=PIN_KEYS,
     period=0,
+    hold_lifetime_us=HOLD_LIFETIME_US,
     replacement_fee=FEE,
     day_starts_us=NOON_US - 12 * HOUR_US,
     prices={
@@ -157,7 +165,7 @@ RULES = Rules(
     },
 )
 ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN, UNOPENED, WORN_OUT])
-TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, SHOP_TILL, BUFFET_TILL, TOP_UP_MACHINE])
+TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, SHOP_TILL, BUFFET_TILL, TOP_UP_MACHINE, BATH])
 WHEN = st.sampled_from([-13 * HOUR_US, -HOUR_US, 0, HOUR_US * 5 // 2, 5 * HOUR_US, 20 * HOUR_US]).map(NOON_US.__add__)
 """Yesterday, each meal period of today, and tomorrow, which no clock that is right can say."""
 
@@ -171,10 +179,11 @@ NEW_CARDS = {
     ReplaceCard: (SERIALS, st.sampled_from(FeePayment)),
 }
 CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FindCard, FreezeCard, UnfreezeCard, UnfreezeCard)
-RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up"}
-RECONCILED = ("purchase", "top-up", "reversal-of-purchase", "reversal-of-top-up")
+RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up", Capture: "capture"}
+RECONCILED = ("purchase", "top-up", "capture", "reversal-of-purchase", "reversal-of-top-up", "reversal-of-capture")
 BATCHES = st.sampled_from(["2026-09", "2026-10", "extra.1"])
 FAMILY_LIMITS = st.sampled_from([0, 0, 200, 500, 1_000, -1])
+METERS = st.sampled_from([BATH, BATH, BATH, TILL])
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
 
@@ -214,6 +223,8 @@ class Histories(RuleBasedStateMachine):
         """What was approved with an effect, and how much money it was, by authorization number."""
 
         self.period = 0
+        self.now_us = NOON_US
+        self.auditor.time_is(NOON_US)
         self.cards = {account: [card_of(account)] for account in (ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT)}
         """By account: the serials of all cards that it ever had, the current one last."""
         self.pins: dict[str, str] = {}
@@ -338,6 +349,58 @@ class Histories(RuleBasedStateMachine):
             self.command(CorrectEntry, account, purse, -amount, reason)
         self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
 
+    @rule(account=ACCOUNTS, terminal=METERS, amount=AMOUNTS, card=st.booleans())
+    def hold(self, account: str, terminal: int, amount: int, card: bool) -> None:  # noqa: FBT001 - drawn
+        serial = card_of(account) if card else "another"
+        self.ask(Hold(terminal, next(self.stans), 1_000, account, serial, amount))
+
+    @rule(
+        account=st.sampled_from([ACTIVE, ACTIVE, STAFF]), amount=st.integers(1, 900),
+        seconds=st.sampled_from([0, 0, 30, 61]), used=st.sampled_from([1, 50, 100, 101]),
+        ends=st.lists(st.sampled_from(["capture", "release", "reversal", "purchase", "inquiry"]), max_size=3),
+    )  # fmt: skip
+    def visit_to_the_bath(self, account: str, amount: int, seconds: int, used: int, ends: list[str]) -> None:
+        """A hold with the right card, and soon, or too late, what becomes of it."""
+        card = self.cards[account][-1]
+        held = Hold(BATH, next(self.stans), 1_000, account, card, amount)
+        self.ask(held)
+        self.come_to(self.now_us + seconds * 1_000_000)
+        for end in ends:
+            named = BATH, next(self.stans), 1_000, account
+            if end == "capture":
+                self.ask(Capture(*named, BATH, held.stan, amount * used // 100))
+            elif end == "release":
+                self.ask(Release(*named, BATH, held.stan))
+            elif end == "reversal":
+                self.ask(Reversal(*named, BATH, held.stan, amount))
+            elif end == "purchase":
+                self.ask(Purchase(*named, card, 1_000))
+            else:
+                self.ask(BalanceInquiry(*named, card))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), terminal=METERS, share=st.sampled_from([0, 1, 50, 100, 100, 101]))
+    def capture(self, data: st.DataObject, terminal: int, share: int) -> None:
+        named = self.draw_hold(data)
+        used = getattr(named, "amount", 100) * share // 100
+        self.ask(Capture(terminal, next(self.stans), 1_000, named.account, named.terminal, named.stan, used))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), terminal=METERS)
+    def release(self, data: st.DataObject, terminal: int) -> None:
+        named = self.draw_hold(data)
+        self.ask(Release(terminal, next(self.stans), 1_000, named.account, named.terminal, named.stan))
+
+    @rule(seconds=st.integers(1, 70))
+    def time_passes(self, seconds: int) -> None:
+        self.come_to(self.now_us + seconds * 1_000_000)
+
+    @rule(account=ACCOUNTS)
+    def sweep(self, account: str) -> None:
+        self.turn([], slot_of(account))
+        state = self.shard.state(account)
+        assert state is None or all(hold.expires_us > self.now_us for hold in state.holds)
+
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), terminal=TERMINALS, other_amount=st.sampled_from([0, 0, 0, 1]))
     def reversal(self, data: st.DataObject, terminal: int, other_amount: int) -> None:
@@ -420,10 +483,8 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.period < PERIODS - 1 and len(self.asked) > 60 * (self.period + 1))
     @rule()
-    def next_meal_period(self) -> None:
-        self.period += 1
-        period_starts_us = NOON_US + self.period * 2 * HOUR_US
-        self.auditor.change_rules(replace(RULES, period=self.period, period_starts_us=period_starts_us))
+    def end_of_a_meal_period_is_near(self) -> None:
+        self.come_to(NOON_US + (self.period + 1) * 2 * HOUR_US - HOLD_LIFETIME_US // 3)
 
     @rule(terminal=TERMINALS)
     def reconciliation(self, terminal: int) -> None:
@@ -464,9 +525,28 @@ class Histories(RuleBasedStateMachine):
 
     def moment(self) -> Moment:
         """Now."""
-        moment = CALENDAR.moment(NOON_US + self.period * 2 * HOUR_US)
-        assert moment.period == self.period
-        return moment
+        return CALENDAR.moment(self.now_us)
+
+    def come_to(self, now_us: int) -> None:
+        """It is so late, or later."""
+        self.now_us = max(self.now_us, now_us)
+        self.auditor.time_is(self.now_us)
+        self.period = CALENDAR.moment(self.now_us).period
+        if self.period:
+            period_starts_us = NOON_US + self.period * 2 * HOUR_US
+            self.auditor.change_rules(replace(RULES, period=self.period, period_starts_us=period_starts_us))
+
+    def draw_hold(self, data: st.DataObject) -> Any:
+        """Nearly always a hold, and a young one, if there is any: else something that cannot be captured."""
+        holds = [asked for asked in self.asked if isinstance(asked, Hold)]
+        return data.draw(st.sampled_from(holds[-4:] + holds[-4:] + holds + self.asked[-1:]))
+
+    def turn(self, requests: list[Any], sweep: int | None = None) -> Turn:
+        """A turn that is durable and adopted."""
+        turn = self.shard.decide(requests, self.moment(), POLICY, sweep=sweep)
+        self.shard.commit(turn)
+        self.shard.adopt(turn)
+        return turn
 
     def give_first_pin(self, account: str, pin: str, fault: str = "none", desk: int = DESK) -> None:
         """The card office resets the PIN, which is sealed with such a fault."""
@@ -511,9 +591,7 @@ class Histories(RuleBasedStateMachine):
 
     def decide(self, request: Any) -> tuple[Any, bool]:
         """What one turn with one request answers, and whether that was recorded in it."""
-        turn = self.shard.decide([request], self.moment(), POLICY)
-        self.shard.commit(turn)
-        self.shard.adopt(turn)
+        turn = self.turn([request])
         return reply_decoder.decode_message(turn.answers[0]), bool(turn.recorded)
 
     def taken_by(self, terminal: int) -> dict[str, list[int]]:
@@ -524,6 +602,8 @@ class Histories(RuleBasedStateMachine):
             service = RECONCILED_AS.get(type(request))
             if isinstance(request, Reversal):
                 original, amount = prices[request.original_terminal, request.original_stan]  # noqa: PLW2901
+                if isinstance(original, Hold):
+                    continue  # nothing was taken, and nothing is given back
                 service = f"reversal-of-{RECONCILED_AS[type(original)]}"
             if request.terminal == terminal and service is not None:
                 taken[service].append(amount)

@@ -7,14 +7,16 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from actors.account.card import CardState, PersonClass
 from actors.account.kind import ACCOUNT
 from actors.account.pins import keyed_hash
-from actors.account.state import Account, Pin
+from actors.account.state import Account, OutstandingHold, Pin
 from actors.calendar import Calendar, MealPeriod, Moment
 from actors.journal import Journal
 from actors.opening import Opening, open_accounts
-from actors.policy import OPERATOR_COMMANDS, Limits, PinKeys, Policy, Service, Terminal
+from actors.policy import HOLD_LIFETIME_US, OPERATOR_COMMANDS, Limits, PinKeys, Policy, Service, Terminal
 from actors.recovery import recover
 from actors.shard import Shard, Turn
 from actors.store import Store
@@ -22,10 +24,13 @@ from wire.codec import reply_decoder
 from wire.messages import (
     Advice,
     BalanceInquiry,
+    Capture,
     ChangePin,
+    Hold,
     MiniStatement,
     Purchase,
     Refund,
+    Release,
     ReportLoss,
     ResetPin,
     Reversal,
@@ -60,7 +65,8 @@ TOP_UP_MACHINE = Terminal(
 KIOSK = Terminal(3001, 0, frozenset({Service.REPORT_LOSS, Service.SUBSIDY_CLAIM, Service.CHANGE_PIN} | INQUIRIES), None)
 DESK = Terminal(4001, 9, frozenset(OPERATOR_COMMANDS), None, "manager")
 SMALL_DESK = Terminal(4002, 9, frozenset({Service.REVIEW_LOSS, Service.REPORT_LOSS}), None, "reviewer")
-TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK)
+BATH = Terminal(5001, 4, TILL.services | {Service.HOLD, Service.CAPTURE, Service.RELEASE}, None)
+TERMINALS = (TILL, OTHER_TILL, BREAKFAST_TILL, TOP_UP_MACHINE, KIOSK, DESK, SMALL_DESK, BATH)
 REPLACEMENT_FEE = 1_500
 
 LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
@@ -180,6 +186,42 @@ def refund(stan: int, original: Any, amount: int | None = None, terminal: int = 
     """What the original paid given back, all of it or this much."""
     stated = original.amount if amount is None else amount
     return Refund(terminal, stan, 3_000, original.account, original.terminal, original.stan, stated)
+
+
+def hold(stan: int, amount: int = 1_000, number: str = ALICE, terminal: int = BATH.number, **more: Any) -> Hold:
+    """An amount reserved, with the account's own card."""
+    return Hold(terminal, stan, 3_000, number, more.get("card", card_of(number)), amount)
+
+
+def capture(stan: int, of: Any, amount: int | None = None, terminal: int = BATH.number) -> Capture:
+    """What was used of a hold (all of it, unless an amount is given) paid."""
+    used = of.amount if amount is None else amount
+    return Capture(terminal, stan, 3_000, of.account, of.terminal, of.stan, used)
+
+
+def release(stan: int, of: Any, terminal: int = BATH.number) -> Release:
+    """A hold given back."""
+    return Release(terminal, stan, 3_000, of.account, of.terminal, of.stan)
+
+
+def holding(holder: Account, *holds: OutstandingHold) -> Account:
+    """The account with these holds and no others."""
+    return replace(holder, holds=holds, due_us=min((hold.expires_us for hold in holds), default=0))
+
+
+def outstanding(
+    amount: int, stan: int = 1, expires_us: int = NOON_US + HOLD_LIFETIME_US, **more: int
+) -> OutstandingHold:
+    """What an account knows of a hold at the bath."""
+    return OutstandingHold(
+        more.get("terminal", BATH.number),
+        stan,
+        amount,
+        expires_us,
+        BATH.merchant,
+        more.get("business_day", TODAY),
+        more.get("period", LUNCH),
+    )
 
 
 def balance_inquiry(stan: int, number: str = ALICE, terminal: int = TILL.number) -> BalanceInquiry:

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from datetime import time
 from importlib.resources import files
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.account.card import PersonClass
-from actors.policy import OPERATOR_COMMANDS, Limits, OfflineLimits, Price, Service
+from actors.policy import HOLD_LIFETIME_US, OPERATOR_COMMANDS, Limits, OfflineLimits, Price, Service
 from switch.campus import (
     AMOUNT_MINOR_MAX,
     PROMPTS,
@@ -247,13 +248,29 @@ def test_a_byte_order_mark_is_no_mistake(campus_file):
     assert read_campus(campus_file).name == "Example University"
 
 
+METER = {Service.HOLD, Service.CAPTURE, Service.RELEASE}
+
+
+def test_holds_stand_for_as_long_as_the_campus_says(campus_file):
+    campus_file.write_text(EXAMPLE)
+    assert read_campus(campus_file).policy.hold_lifetime_us == HOLD_LIFETIME_US
+    assert tomllib.loads(EXAMPLE)["holds"] == {"lifetime_minutes": HOLD_LIFETIME_US // 60_000_000}
+    campus_file.write_text(EXAMPLE.replace("lifetime_minutes = 180", "lifetime_minutes = 7"))
+    assert read_campus(campus_file).policy.hold_lifetime_us == 7 * 60_000_000
+    campus_file.write_text(re.sub(r"\[holds\].*\n.*\n", "", EXAMPLE))
+    assert read_campus(campus_file).policy.hold_lifetime_us == HOLD_LIFETIME_US
+
+
 def test_what_a_kind_of_terminal_may_ask_for():
     assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.PURCHASE in services} == {
         "canteen",
         "shop",
         "bath",
         "charger",
+        "printer",
     }
+    assert {kind for kind, services in SERVICES_BY_KIND.items() if METER & services} == {"bath", "charger", "printer"}
+    assert all(services >= METER for services in SERVICES_BY_KIND.values() if METER & services)
     assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.TOP_UP in services} == {"top-up"}
     assert SERVICES_BY_KIND["kiosk"] == {
         Service.BALANCE_INQUIRY,

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 from campus_folder import write_campus
 from controlled_store import ControlledStore
+from msgspec.structs import replace
 from recorder import Recorder
-from switch_in_process import ALICE, BALANCE, EmbeddedInProcess, inquiry, purchase
+from switch_in_process import ALICE, BALANCE, TILL, EmbeddedInProcess, card_of, inquiry, purchase
 
 from actors.account.kind import ACCOUNT
+from actors.placement import slot_of
 from actors.recovery import recover
 from switch import clock as clock_module
 from switch import embedded as embedded_module
-from switch.campus import read_campus
+from switch.campus import SERVICES_BY_KIND, read_campus
 from switch.mailbox import Parcel
 from wire.codes import Code, Reason
+from wire.messages import Hold
 
 LONG_AGO_S = 1_000
 
@@ -260,7 +263,7 @@ async def test_a_broken_commit_stops_the_shard(inside, store, sender):
 
 @pytest.mark.parametrize("step", ["decide", "adopt"])
 async def test_a_turn_that_fails_in_the_shard_stops_it(inside, sender, monkeypatch, step):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(inside.embedded.shard, step, fail)
@@ -392,6 +395,67 @@ async def test_a_clock_that_jumped_does_not_keep_a_lagging_shard_busy(lagging, s
     async with asyncio.timeout(20):
         await lagging.embedded.drain()
     assert lagging.embedded.refusal is Reason.BUSY_SHARD
+
+
+async def test_a_quiet_shard_finds_an_overdue_hold_by_itself(inside, store, sender, monkeypatch):
+    policy, shard = inside.embedded.policy, inside.embedded.shard
+    bath = replace(policy.terminals[TILL], services=SERVICES_BY_KIND["bath"])
+    inside.embedded.policy = replace(policy, terminals={TILL: bath})
+    submit(inside, sender, Hold(TILL, 1, 60_000, ALICE, card_of(ALICE), 100))
+    await sender.wait_for(1)
+    assert len(shard.state(ALICE).holds) == 1
+    expires_us = shard.state(ALICE).due_us
+    monkeypatch.setattr(embedded_module, "SWEEP_INTERVAL_S", 0.0)
+    monkeypatch.setattr(inside.clock, "now_us", lambda: expires_us)
+    monkeypatch.setattr(inside.clock, "problem", lambda _: None)
+    monkeypatch.setattr(embedded_module, "SLOTS", 1)  # it goes round: the next is again the account's
+    inside.embedded._next_swept = slot_of(ALICE)
+    before = store.commits
+    store.hold()
+    await store.begun()
+    assert len(shard.state(ALICE).holds) == 1
+    store.let_go()
+    async with asyncio.timeout(20):
+        await inside.embedded.drain()
+    assert shard.state(ALICE).holds == ()
+    assert store.commits == before + 1
+    assert [answer.stan for answer in sender.answers] == [1]
+    assert inside.meters.answers == {("hold", 0): 1}
+
+
+async def test_the_sweep_goes_round_slot_by_slot_and_writes_nothing_where_nothing_is_due(inside, store, monkeypatch):
+    swept: list[int | None] = []
+    ended = asyncio.Event()
+    decide = inside.embedded.shard.decide
+
+    def watch(*arguments: Any, sweep: int | None = None) -> Any:
+        swept.append(sweep)
+        if len(swept) == 6:
+            ended.set()
+        return decide(*arguments, sweep=sweep)
+
+    monkeypatch.setattr(embedded_module, "SLOTS", 3)
+    monkeypatch.setattr(embedded_module, "SWEEP_INTERVAL_S", 0.0)
+    monkeypatch.setattr(inside.embedded.shard, "decide", watch)
+    inside.embedded._next_swept = 0
+    before = store.commits
+    async with asyncio.timeout(20):
+        await ended.wait()
+    assert swept[:6] == [0, 1, 2, 0, 1, 2]
+    assert store.commits == before
+
+
+async def test_nothing_is_swept_while_the_store_is_full(inside, store, sender, monkeypatch):
+    store.refuse()
+    submit(inside, sender, purchase(1))
+    await sender.wait_for(1)
+    monkeypatch.setattr(embedded_module, "SWEEP_INTERVAL_S", 0.0)
+    assert inside.embedded.store_full
+    assert not inside.embedded._must_sweep(monotonic())
+    store.mend()
+    submit(inside, sender, purchase(2))
+    await sender.wait_for(2)
+    assert inside.embedded._must_sweep(monotonic())
 
 
 async def test_time_never_runs_backwards_in_the_journal(inside, sender, monkeypatch):

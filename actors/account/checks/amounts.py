@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from actors.account.checks.refusal import Refusal
+from actors.account.holds import available
 from actors.account.purses import MAIN, Amounts, held_in
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -52,17 +53,17 @@ def spending_check(account: Account, amount: int, moment: Moment, limits: Limits
     return None
 
 
-def funds_check(purses: Amounts, amount: int, balance_min: int = 0) -> Refusal | None:
-    """All purses together hold the amount, and `balance_min` stays in the main purse."""
+def funds_check(purses: Amounts, amount: int, balance_min: int = 0, reserved: int = 0) -> Refusal | None:
+    """All purses together have the amount beside what is reserved, and `balance_min` stays in the main purse."""
     held = purses[MAIN] - balance_min
     if len(purses) > 1:
         held = max(0, held) + sum(purses[1:])
-    return _FUNDS if amount > held else None
+    return _FUNDS if amount > held - reserved else None
 
 
 def purse_check(account: Account, purse: int, change: int) -> Refusal | None:
-    """A purse does not fall below zero by `change`."""
-    return _FUNDS if held_in(account.purses, purse) + change < 0 else None
+    """By `change`, a purse does not fall below zero, nor all of them below what is held."""
+    return _FUNDS if held_in(account.purses, purse) + change < 0 or -change > available(account) else None
 
 
 def credit_check(account: Account, amount: int, limits: Limits, purse: int = MAIN) -> Refusal | None:

@@ -7,6 +7,7 @@ from typing import Final
 from actors.account.service import ServiceRow
 from actors.account.services.activate_card import ACTIVATE_CARD
 from actors.account.services.advice import ADVICE
+from actors.account.services.capture import CAPTURE
 from actors.account.services.change_pin import CHANGE_PIN
 from actors.account.services.claim_subsidy import SUBSIDY_CLAIM
 from actors.account.services.close_account import CLOSE_ACCOUNT
@@ -15,10 +16,12 @@ from actors.account.services.family_account import BIND_FAMILY, CREDIT_FAMILY, S
 from actors.account.services.find_card import FIND_CARD
 from actors.account.services.freeze_card import FREEZE_CARD, UNFREEZE_CARD
 from actors.account.services.grant_subsidy import GRANT_SUBSIDY
+from actors.account.services.hold import HOLD
 from actors.account.services.issue_card import ISSUE_CARD
 from actors.account.services.open_account import OPEN_ACCOUNT
 from actors.account.services.purchase import PURCHASE
 from actors.account.services.refund import REFUND
+from actors.account.services.release import RELEASE
 from actors.account.services.replace_card import REPLACE_CARD
 from actors.account.services.report_loss import REPORT_LOSS
 from actors.account.services.reset_pin import RESET_PIN
@@ -48,5 +51,5 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     CREDIT_FAMILY,
 )
 SERVICES: Final[tuple[ServiceRow, ...]] = (
-    PURCHASE, TOP_UP, SUBSIDY_CLAIM, REVERSAL, REFUND, ADVICE, CHANGE_PIN, *CARD_OFFICE,
+    PURCHASE, TOP_UP, SUBSIDY_CLAIM, REVERSAL, REFUND, HOLD, CAPTURE, RELEASE, ADVICE, CHANGE_PIN, *CARD_OFFICE,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import AdviceDeclined, Advised, Event
 from actors.account.family import with_drawn
+from actors.account.holds import available
 from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
 from actors.account.purses import FAMILY, change, draw, held_in
 from actors.account.service import DECLINED, EventRow, ServiceRow
@@ -48,7 +49,7 @@ def _decide(
             request.amount, request.offline_number, request.taken_us, terminal.merchant, taken.business_day,
             taken.period, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
-    held = min(request.amount, sum(account.purses))
+    held = min(request.amount, available(account))
     paid = draw(account.purses, held, policy.spending_order)
     suspicious = _suspicion(account, request, plausible, taken.business_day)
     return Advised(
@@ -72,7 +73,7 @@ def _suspicion(account: Account, request: Advice, plausible: Moment | None, busi
         return Suspicion(unusable.reason.value)
     if plausible is None:
         return Suspicion.TIME
-    return Suspicion.FUNDS if request.amount > sum(account.purses) else Suspicion.NONE
+    return Suspicion.FUNDS if request.amount > available(account) else Suspicion.NONE
 
 
 def _apply(account: Account, event: Advised, position: int) -> Account:

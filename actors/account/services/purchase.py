@@ -24,6 +24,7 @@ from actors.account.events import (
     PurchasedWithPin,
 )
 from actors.account.family import spendable, with_drawn
+from actors.account.holds import held
 from actors.account.postings import MERCHANTS, Booking, purse_postings
 from actors.account.pricing import at_price
 from actors.account.purses import FAMILY, Amounts, draw, held_in, left
@@ -63,7 +64,8 @@ def _refusal_before_pin(
 
 def _refusal_after_pin(account: Account, price: int, purses: Amounts, moment: Moment, limits: Limits) -> Refusal | None:
     """`purses` is what may be drawn."""
-    return spending_check(account, price, moment, limits) or funds_check(purses, price, limits.balance_min)
+    reserved = held(account) if account.holds else 0
+    return spending_check(account, price, moment, limits) or funds_check(purses, price, limits.balance_min, reserved)
 
 
 def _decide(

@@ -10,6 +10,7 @@ from actors.account.checks.card import open_check
 from actors.account.checks.office import lost_check, new_card_check, reviewed_check, thawed_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardReplaced
+from actors.account.holds import held
 from actors.account.office import office_service, with_new_card
 from actors.account.postings import CHANNELS, FEE_INCOME, Booking, purse_postings
 from actors.account.purses import Amounts, draw, left
@@ -34,8 +35,18 @@ def _refusal(account: Account, request: ReplaceCard, _moment: Moment, policy: Po
         or reviewed_check(account)
         or thawed_check(account)
         or new_card_check(account, request.card)
-        or (funds_check(account.purses, _fee(request, policy)) if request.fee is FeePayment.PURSES else None)
+        or (
+            funds_check(account.purses, _fee(request, policy), reserved=held(account))
+            if request.fee is FeePayment.PURSES
+            else None
+        )
     )
+
+
+def _fee_check(account: Account, request: ReplaceCard, policy: Policy) -> Refusal | None:
+    if request.fee is not FeePayment.PURSES:
+        return None
+    return funds_check(account.purses, _fee(request, policy), reserved=held(account))
 
 
 def _approve(

@@ -6,13 +6,19 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from actors.account.checks.original import names_same_original
+from actors.account.checks.original import HOLD_CAPTURED, names_same_original
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
 from actors.account.due import with_due
 from actors.account.events import (
+    Captured,
+    CaptureDeclined,
     Event,
+    Held,
+    HoldDeclined,
+    HoldExpired,
+    HoldReversed,
     PricedPurchase,
     PricedPurchaseReversed,
     Purchased,
@@ -20,6 +26,7 @@ from actors.account.events import (
     PurchasedUncounted,
     PurchaseReversed,
     Refunded,
+    Released,
     ReversalDeclined,
     Reversed,
     Tombstoned,
@@ -27,6 +34,7 @@ from actors.account.events import (
     TopUpDeclined,
 )
 from actors.account.family import with_returned
+from actors.account.holds import available, freed
 from actors.account.postings import CHANNELS, MERCHANTS, SUSPENSE, Booking, purse_postings
 from actors.account.pricing import at_price
 from actors.account.purses import FAMILY, MAIN, Amounts, change, held_in
@@ -39,6 +47,7 @@ from wire.codes import APPROVED, NO_REASON, Code, Reason
 from wire.messages import Answer, Reversal
 
 _PURCHASE: Final = Service.PURCHASE.value
+_TOP_UP: Final = Service.TOP_UP.value
 _AMOUNT_DIFFERS: Final = Refusal(Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)
 _NOT_REVERSIBLE: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
 _ORIGINAL_REFUNDED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
@@ -53,19 +62,29 @@ class _Undone(NamedTuple):
     """The change of each purse."""
 
     shortfall: int = 0
-    """What should be taken and is not there any more: it is owed in suspense."""
+    """What should be taken and is not there any more: it is owed in suspense. Of a capture: what it owed there."""
 
 
-def _undo(original: Purchased | ToppedUp, account: Account) -> _Undone:
+def _undo(original: Purchased | ToppedUp | Captured, account: Account) -> _Undone:
     if isinstance(original, Purchased):
         return _Undone(Service.PURCHASE, 0, original.paid)
-    taken = min(original.amount, account.purses[MAIN])
+    if isinstance(original, Captured):
+        return _Undone(Service.CAPTURE, 0, original.paid, original.shortfall)
+    # What is held is promised to merchants, and stays.
+    taken = min(original.amount, account.purses[MAIN], available(account))
     return _Undone(Service.TOP_UP, original.channel, (-taken,), original.amount - taken)
+
+
+def _counted(original: Purchased | ToppedUp | Captured) -> tuple[int, int]:
+    """The business day and meal period that it counts in."""
+    if isinstance(original, Captured):
+        return original.original_business_day, original.original_period
+    return original.business_day, original.period
 
 
 def _decide(
     account: Account, request: Reversal, original: Event | None, moment: Moment, policy: Policy, authorization: int
-) -> Reversed | Tombstoned | ReversalDeclined:
+) -> Reversed | HoldReversed | Tombstoned | ReversalDeclined:
     """It asks nothing of the card, and neither of hours nor of limits: what happened is undone."""
     terminal = policy.terminals.get(request.terminal, UNREGISTERED)
     refusal = service_check(terminal, Service.REVERSAL) or _original_check(request, original)
@@ -75,24 +94,31 @@ def _decide(
             request.original_terminal, request.original_stan, request.amount, terminal.merchant, moment.business_day,
             moment.period, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
-    if not isinstance(original, Purchased | ToppedUp):
+    if isinstance(original, Held):
+        return HoldReversed(
+            account.number, moment.time_us, account.position, request.terminal, request.stan,
+            request.original_terminal, request.original_stan, request.amount, original.merchant, moment.business_day,
+            moment.period, account.purses, authorization,
+        )  # fmt: skip
+    if not isinstance(original, Purchased | ToppedUp | Captured):
         return Tombstoned(
             account.number, moment.time_us, account.position, request.terminal, request.stan,
             request.original_terminal, request.original_stan, request.amount, terminal.merchant, moment.business_day,
             moment.period, account.purses,
         )  # fmt: skip
     service, channel, returned, shortfall = _undo(original, account)
+    day, period = _counted(original)
     undone = (
         account.number, moment.time_us, account.position, request.terminal, request.stan,
         request.original_terminal, request.original_stan, request.amount, service.value, channel, terminal.merchant,
-        original.merchant, original.business_day, moment.business_day, moment.period, returned, shortfall,
+        original.merchant, day, moment.business_day, moment.period, returned, shortfall,
         change(account.purses, returned), authorization,
     )  # fmt: skip
     if isinstance(original, ToppedUp | PurchasedUncounted):
         return Reversed(*undone)
     if isinstance(original, PricedPurchase):
-        return PricedPurchaseReversed(*undone, original.period, original.adjustment)
-    return PurchaseReversed(*undone, original.period)
+        return PricedPurchaseReversed(*undone, period, original.adjustment)
+    return PurchaseReversed(*undone, period)
 
 
 def _original_check(request: Reversal, original: Event | None) -> Refusal | None:
@@ -102,9 +128,16 @@ def _original_check(request: Reversal, original: Event | None) -> Refusal | None
     match original:
         case None:
             return None
-        case Purchased() | ToppedUp() | PurchaseDeclined() | TopUpDeclined():
+        case Captured() if names_same_original(request, original):
+            return HOLD_CAPTURED  # goods were taken on its strength: their payment has to be reversed
+        case Released() if not names_same_original(request, original):
+            return _NOT_REVERSIBLE
+        case (
+            Purchased() | PurchaseDeclined() | ToppedUp() | TopUpDeclined() | Held() | HoldDeclined() | HoldExpired()
+            | Released() | Captured() | CaptureDeclined()
+        ):  # fmt: skip
             return None if original.amount == request.amount else _AMOUNT_DIFFERS
-        case Reversed() | Tombstoned() if names_same_original(request, original):
+        case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
             return None if original.amount == request.amount else _AMOUNT_DIFFERS
         case Refunded() if names_same_original(request, original):
             return _ORIGINAL_REFUNDED
@@ -124,13 +157,17 @@ def _apply_purchase_reversed(account: Account, event: PurchaseReversed, position
     return with_due(with_returned(after, event.original_business_day, held_in(event.returned, FAMILY)))
 
 
+def _apply_hold_reversed(account: Account, event: HoldReversed, position: int) -> Account:
+    return replace(freed(account, event.original_terminal, event.original_stan), position=position)
+
+
 def _answer_tombstoned(event: Tombstoned) -> Answer:
     # Whoever sends a reversal of nothing has shown no card.
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
 
 
 def _effect(event: Reversed) -> Effect | None:
-    if not event.shortfall:
+    if event.service != _TOP_UP or not event.shortfall:
         return None
     return Effect(EffectName.SUSPICIOUS, {"reason": "top-up-was-spent", "shortfall": event.shortfall})
 
@@ -139,11 +176,11 @@ def _book(event: Reversed) -> Booking:
     """It counts on its own day, as the reversal of what it reversed."""
     totals = (event.business_day, event.merchant, event.terminal, f"reversal-of-{event.service}", event.period)
     returned = purse_postings(event.returned)
-    if event.service == _PURCHASE:
-        return totals, event.amount, (*returned, ((MERCHANTS, event.original_merchant), -event.amount))
-    back = ((CHANNELS, event.channel), event.amount)
-    owed = (SUSPENSE, -event.shortfall)
-    return totals, event.amount, (*returned, back, owed) if event.shortfall else (*returned, back)
+    if event.service == _TOP_UP:
+        back, owed = ((CHANNELS, event.channel), event.amount), -event.shortfall
+    else:
+        back, owed = ((MERCHANTS, event.original_merchant), -event.amount), event.shortfall
+    return totals, event.amount, (*returned, back, (SUSPENSE, owed)) if owed else (*returned, back)
 
 
 _REVERSED: Final = EventRow(
@@ -162,6 +199,7 @@ REVERSAL: Final = ServiceRow(
             apply=lambda account, event, position: _apply_purchase_reversed(account, at_price(event), position),
             book=lambda event: _book(at_price(event)),
         ),
+        HoldReversed: EventRow(_apply_hold_reversed, approved, settles_original=True),
         Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
         ReversalDeclined: DECLINED,
     },

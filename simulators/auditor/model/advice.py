@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from simulators.auditor.model.checks import amount_problem, terminal_problem
-from simulators.auditor.model.purchase import paid_by
+from simulators.auditor.model.limits import paid_by
 from simulators.auditor.requests import identity_of, key_of
 from simulators.auditor.world import Decision, Outcome, Rules, World, decide, negative
 from wire.codes import Code, Reason
@@ -33,7 +33,7 @@ def advice_outcomes(world: World, request: Advice, rules: Rules) -> Iterator[tup
         decided = {**world.decided, own: Decision(request, outcome)} if exists else world.decided
         yield replace(world, decided=decided), outcome
         return
-    paid = paid_by(world.purses, min(request.amount, world.balance), rules.spending_order)
+    paid = paid_by(world.purses, min(request.amount, world.available), rules.spending_order)
     outcome = Outcome(Code.APPROVED, Reason.NONE, negative(paid), (), paid, authorized=True)
     for is_now in _may_be_now(request.taken_us, rules.day_starts_us):
         of_today = is_now or request.taken_us >= rules.day_starts_us

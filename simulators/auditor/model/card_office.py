@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from simulators.accounts import CardState, Purses
 from simulators.auditor.model.checks import BY_STATE, Verdict, amount_problem, closed_problem
 from simulators.auditor.model.family import FamilyCommand, family_amount_problem, family_problem, family_step
+from simulators.auditor.model.limits import paid_by
 from simulators.auditor.model.pin import PIN_NOT_OFFERED, PIN_UNREADABLE, is_easy, opened
-from simulators.auditor.model.purchase import paid_by
 from simulators.auditor.model.subsidy import grant_problem, grant_step
 from simulators.auditor.requests import service_of
 from simulators.auditor.world import NOTHING, Outcome, Rules, World, added, decide, negative, refuse, shown
@@ -130,7 +130,8 @@ def _problem_of_an_open_account(world: World, request: OfficeRequest, rules: Rul
             return _invalid(Reason.SUBSIDY_NOT_PAID_OUT)
         case CorrectEntry():
             left = world.purses[request.purse] + request.amount
-            return (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if left < 0 else None
+            short = left < 0 or -request.amount > world.available
+            return (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if short else None
         case IssueCard():
             return _issue_problem(world, request, rules)
         case _:
@@ -173,7 +174,7 @@ def _loss_problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict
         return BY_STATE[CardState.FROZEN]
     if (used := _serial_problem(world, request.card)) is not None:
         return used
-    short = request.fee is FeePayment.PURSES and world.balance < rules.replacement_fee
+    short = request.fee is FeePayment.PURSES and world.available < rules.replacement_fee
     return (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if short else None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulators.accounts import Purses
 from simulators.auditor.model.checks import Verdict
 from simulators.auditor.requests import Key, identity_of
-from simulators.auditor.world import Decision, Rules, World
+from simulators.auditor.world import Decision, HoldState, Rules, World
 from simulators.campus import Limits
 from wire.codes import Code, Reason
-from wire.messages import Advice, Purchase
+from wire.messages import Advice, Capture, Hold, Purchase
 
 _DAY_AMOUNT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT
 _PERIOD_AMOUNT: Verdict = Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT
@@ -27,12 +28,12 @@ def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdi
     limits = limits_of(world, rules)
     counted: list[Decision] = []
     if limits.period_max or limits.day_count_max or limits.period_count_max:
-        counted = [decision for key, decision in world.decided.items() if _counts(key, decision)]
-    lately = [_amount(decision) for decision in counted if decision.period == rules.period]
+        counted = [decision for key, decision in world.decided.items() if _counts(key, decision, world)]
+    lately = [_amount(decision) for decision in counted if _period(decision, world) == rules.period]
     day_known = rules.whole_day
     period_known = day_known and rules.period is not None
     for verdict, limit, reached, is_known in (
-        (_DAY_AMOUNT, limits.day_max, world.spent + amount, day_known),
+        (_DAY_AMOUNT, limits.day_max, world.spent + world.held + amount, day_known),
         (_PERIOD_AMOUNT, limits.period_max, sum(lately) + amount, period_known),
         (_DAY_COUNT, limits.day_count_max, len(counted) + 1, day_known),
         (_PERIOD_COUNT, limits.period_count_max, len(lately) + 1, period_known),
@@ -51,13 +52,34 @@ def spendable(world: World, rules: Rules) -> tuple[int, int, int]:
     return max(0, main - limits_of(world, rules).balance_min), subsidy, _family_allowance(world)
 
 
+def drawn(world: World, amount: int, rules: Rules) -> Purses:
+    """What each purse pays of something that has happened already.
+
+    A guardian's policy holds while the other purses suffice; the deposit pays last, if it must.
+    """
+    main, subsidy, family = spendable(world, rules)
+    if world.purses[0] + subsidy + family < amount:
+        family = world.purses[2]
+    above = main, subsidy, family
+    paid = paid_by(above, min(amount, sum(above)), rules.spending_order)
+    return paid[0] + max(0, amount - sum(above)), paid[1], paid[2]
+
+
+def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Purses:
+    """One purse after the other is emptied, until the amount is paid."""
+    parts = [0, 0, 0]
+    for purse in spending_order:
+        parts[purse] = min(purses[purse], amount - sum(parts))
+    return parts[0], parts[1], parts[2]
+
+
 def _family_allowance(world: World) -> int:
     """What one purchase may draw from the family purse now."""
     allowed, policy = world.purses[2], world.family
     if policy is not None and policy.purchase_max:
         allowed = min(allowed, policy.purchase_max)
     if policy is not None and policy.day_max:
-        counted = (decision for key, decision in world.decided.items() if _counts(key, decision))
+        counted = (decision for key, decision in world.decided.items() if _counts(key, decision, world))
         drawn = sum(
             decision.outcome.paid[2] - decision.given_back[2] for decision in counted if decision.outcome is not None
         )
@@ -65,20 +87,33 @@ def _family_allowance(world: World) -> int:
     return allowed
 
 
-def _counts(key: Key, decision: Decision) -> bool:
-    """An offline purchase, which is known by its STAN too, counts once, and on its own day."""
+def _counts(key: Key, decision: Decision, world: World) -> bool:
+    """An offline purchase, which is known by its STAN too, counts once, and on its own day.
+
+    A hold counts while it is outstanding, and then what was captured of it.
+    """
     request, outcome = decision.request, decision.outcome
-    if not isinstance(request, Purchase | Advice) or key != identity_of(request):
+    if isinstance(request, Hold):
+        return key in world.holds and world.holds[key].state is HoldState.OUTSTANDING
+    if not isinstance(request, Purchase | Advice | Capture) or key != identity_of(request):
         return False
     wholly_refunded = any(decision.given_back) and not _amount(decision)
     counts = outcome is not None and outcome.authorized and decision.of_today
     return counts and not decision.is_reversed and not wholly_refunded
 
 
+def _period(decision: Decision, world: World) -> int | None:
+    """The meal period in which it counts: a capture in that of its hold."""
+    request = decision.request
+    if isinstance(request, Capture):
+        return world.decided[request.original_terminal, request.original_stan].period
+    return decision.period
+
+
 def _amount(decision: Decision) -> int:
-    """What a purchase paid and got not back; of an offline one, what it cost."""
-    assert isinstance(decision.request, Purchase | Advice)
+    """What a purchase paid and got not back; what an offline one cost; what was held, or captured."""
+    assert isinstance(decision.request, Purchase | Advice | Hold | Capture)
     assert decision.outcome is not None
-    if isinstance(decision.request, Advice):
+    if not isinstance(decision.request, Purchase):
         return decision.request.amount
     return sum(decision.outcome.paid) - sum(decision.given_back)

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from simulators.auditor.model.advice import advice_outcomes
 from simulators.auditor.model.card_office import office_outcomes
 from simulators.auditor.model.change_pin import change_pin_outcomes
+from simulators.auditor.model.hold import capture_outcomes, hold_outcomes, release_outcomes
 from simulators.auditor.model.inquiry import inquiry_outcomes
 from simulators.auditor.model.purchase import purchase_outcomes
 from simulators.auditor.model.refund import refund_outcomes
@@ -21,12 +22,15 @@ from wire.messages import (
     AccountRequest,
     Advice,
     BalanceInquiry,
+    Capture,
     ChangePin,
+    Hold,
     MiniStatement,
     OfficeRequest,
     OpenAccount,
     Purchase,
     Refund,
+    Release,
     Reversal,
     SubsidyClaim,
     TopUp,
@@ -43,6 +47,9 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
     Reversal: reversal_outcomes,
     Advice: advice_outcomes,
     Refund: refund_outcomes,
+    Hold: hold_outcomes,
+    Capture: capture_outcomes,
+    Release: release_outcomes,
     ChangePin: change_pin_outcomes,
     BalanceInquiry: inquiry_outcomes,
     MiniStatement: inquiry_outcomes,

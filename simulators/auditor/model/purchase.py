@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulators.accounts import Purses
 from simulators.auditor.model.checks import (
     AMOUNT_MAX,
     OUTSIDE_HOURS,
@@ -17,7 +16,7 @@ from simulators.auditor.model.checks import (
     card_problem,
     terminal_problem,
 )
-from simulators.auditor.model.limits import limits_of, spendable, spending_problems
+from simulators.auditor.model.limits import limits_of, paid_by, spendable, spending_problems
 from simulators.auditor.model.pin import PIN_NOT_OFFERED, TRIES, entry_problem
 from simulators.auditor.world import Outcome, Rules, World, added, decide, negative, refuse
 from simulators.campus import PriceRule
@@ -57,14 +56,6 @@ def _price_problem(price: int) -> Verdict | None:
     return None if price <= AMOUNT_MAX else (Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE)
 
 
-def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Purses:
-    """One purse after the other is emptied, until the amount is paid."""
-    parts = [0, 0, 0]
-    for purse in spending_order:
-        parts[purse] = min(purses[purse], amount - sum(parts))
-    return parts[0], parts[1], parts[2]
-
-
 def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iterator[tuple[Verdict | None, int]]:
     """What may be wrong with it, None where nothing is; and the wrong tries of its PIN after it."""
     tries = world.wrong_tries
@@ -83,7 +74,7 @@ def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iter
         if refused is not None:
             yield refused, tries
             return
-    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > sum(spendable(world, rules)) else None
+    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > sum(spendable(world, rules)) - world.held else None
     for over in spending_problems(world, price, rules):
         yield over or missing, tries
 

@@ -5,30 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulators.auditor.model.checks import Verdict, terminal_problem
-from simulators.auditor.world import NOTHING, Decision, Outcome, Rules, World, added, decide, negative, refuse
+from simulators.auditor.world import (
+    NOTHING,
+    Decision,
+    HoldState,
+    Outcome,
+    Rules,
+    World,
+    added,
+    decide,
+    negative,
+    refuse,
+)
+from simulators.auditor.world import Hold as HeldAmount
 from wire.codes import Code, Reason
-from wire.messages import Purchase, Reversal, TopUp
+from wire.messages import Capture, Hold, Purchase, Reversal, TopUp
 
 
 def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator[tuple[World, Outcome]]:
     """One outcome: everything that it depends on is known."""
     original_key = request.original_terminal, request.original_stan
     original = world.decided.get(original_key, Decision(None, None))
-    problem = terminal_problem(request, rules) or _original_problem(request, original)
+    hold = world.holds.get(original_key)
+    problem = terminal_problem(request, rules) or _original_problem(request, original, hold)
     if problem is not None:
         yield refuse(world, request, *problem)
         return
     marked = original._replace(request=original.request or _named(request), is_reversed=True)
-    outcome, spent = Outcome(Code.APPROVED, Reason.NONE), world.spent
-    if original.outcome is not None and original.outcome.authorized and not original.is_reversed:
-        # What a top-up's holder has already spent cannot be taken back: the main purse stops at zero.
+    outcome, spent, holds = Outcome(Code.APPROVED, Reason.NONE), world.spent, world.holds
+    if hold is not None and hold.state is HoldState.OUTSTANDING:
+        holds = {**holds, original_key: hold._replace(state=HoldState.REVERSED)}
+        outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
+    elif hold is None and original.outcome is not None and original.outcome.authorized and not original.is_reversed:
         main, subsidy, family = negative(original.outcome.change)
-        change = max(main, -world.purses[0]), subsidy, family
+        if isinstance(original.request, TopUp):
+            # What its holder has spent, or reserved, cannot be taken back.
+            main = -min(-main, world.purses[0], max(0, world.available))
+        change = main, subsidy, family
         balances = added(world.purses, change)
         outcome = Outcome(Code.APPROVED, Reason.NONE, change, balances, NOTHING, authorized=True)
         if isinstance(original.request, Purchase):
             spent -= sum(original.outcome.paid)
-    yield decide(world, request, outcome, spent=spent, decided={original_key: marked})
+        elif isinstance(original.request, Capture):
+            spent -= original.request.amount
+    yield decide(world, request, outcome, spent=spent, holds=holds, decided={original_key: marked})
 
 
 def _named(request: Reversal) -> Purchase:
@@ -36,10 +56,12 @@ def _named(request: Reversal) -> Purchase:
     return Purchase(request.original_terminal, request.original_stan, 0, request.account, "?", request.amount)
 
 
-def _original_problem(request: Reversal, original: Decision) -> Verdict | None:
+def _original_problem(request: Reversal, original: Decision, hold: HeldAmount | None) -> Verdict | None:
+    if hold is not None and hold.state is HoldState.CAPTURED:
+        return Code.INVALID_TRANSACTION, Reason.HOLD_CAPTURED
     if original.given_back != NOTHING:
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED
-    if isinstance(original.request, Purchase | TopUp):
+    if isinstance(original.request, Purchase | TopUp | Hold | Capture):
         differs = original.request.amount != request.amount
         return (Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS) if differs else None
     return None if original.request is None else (Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)

@@ -5,12 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from example_campus import NOON, POLICY, TILL, TOP_UP_MACHINE, account, advice, purchase, refund, reversal, top_up
+from example_campus import (
+    BATH,
+    CALENDAR,
+    NOON,
+    NOON_US,
+    POLICY,
+    TILL,
+    TOP_UP_MACHINE,
+    account,
+    advice,
+    capture,
+    hold,
+    holding,
+    outstanding,
+    purchase,
+    refund,
+    release,
+    reversal,
+    top_up,
+)
 from msgspec.structs import replace
 
 from actors.account.answers import answer_repeat, bears_on, concerns, same_content
 from actors.account.card import CardState
-from actors.account.tables import ANSWER, DECIDE, ORIGINAL_OF
+from actors.account.events import HoldExpired
+from actors.account.expiry import fall_due
+from actors.account.tables import ANSWER, DECIDE, EFFECT, ORIGINAL_OF
+from actors.effect import Effect, EffectName
+from actors.policy import HOLD_LIFETIME_US
 from wire.codes import Code, Reason
 from wire.messages import Answer
 
@@ -26,6 +49,12 @@ UNDO_PURCHASE, UNDO_TOP_UP = reversal(7, PURCHASE), reversal(8, TOP_UP, TOP_UP_M
 UNDO_UNKNOWN, UNDO_WRONG = reversal(9, purchase(77, 50)), reversal(10, PURCHASE, amount=1)
 ADVICE, NO_ADVICE = advice(11, 1), advice(12, 2, 0)
 BACK, BACK_UNKNOWN = refund(21, PURCHASE, 400), refund(22, purchase(77))
+HOLD, TOO_MANY = hold(11, 800), hold(12, 10_001)
+CAPTURE, RELEASE = capture(13, HOLD, 300), release(14, HOLD)
+HELD = decided(HOLD)
+EXPIRED = fall_due(holding(account(), outstanding(800, 11)), CALENDAR.moment(NOON_US + HOLD_LIFETIME_US))
+UNDO_HOLD, UNDO_CAPTURE = reversal(15, HOLD, BATH.number), reversal(16, CAPTURE, BATH.number)
+CAPTURED = decided(CAPTURE, HELD)
 
 FIRST_ANSWERS = [
     (PURCHASE, PURCHASED, Code.APPROVED, Reason.NONE, 99, (9_000,), (1_000,)),
@@ -40,6 +69,15 @@ FIRST_ANSWERS = [
     (NO_ADVICE, decided(NO_ADVICE), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, 0, (), ()),
     (BACK, decided(BACK, PURCHASED), Code.APPROVED, Reason.NONE, 99, (10_400,), ()),
     (BACK_UNKNOWN, decided(BACK_UNKNOWN), Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND, 0, (), ()),
+    (HOLD, HELD, Code.APPROVED, Reason.NONE, 99, (10_000,), ()),
+    (TOO_MANY, decided(TOO_MANY), Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 0, (10_000,), ()),
+    (CAPTURE, CAPTURED, Code.APPROVED, Reason.NONE, 99, (9_700,), (300,)),
+    (CAPTURE, decided(CAPTURE, EXPIRED, account(purses=(200,))), Code.APPROVED, Reason.NONE, 99, (0,), (200,)),
+    (CAPTURE, decided(CAPTURE), Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND, 0, (), ()),
+    (RELEASE, decided(RELEASE, HELD), Code.APPROVED, Reason.NONE, 99, (10_000,), ()),
+    (RELEASE, decided(RELEASE, EXPIRED), Code.INVALID_TRANSACTION, Reason.HOLD_EXPIRED, 0, (), ()),
+    (UNDO_HOLD, decided(UNDO_HOLD, HELD), Code.APPROVED, Reason.NONE, 99, (10_000,), ()),
+    (UNDO_CAPTURE, decided(UNDO_CAPTURE, CAPTURED), Code.APPROVED, Reason.NONE, 99, (10_300,), ()),
 ]  # fmt: skip
 ROWS = pytest.mark.parametrize(
     ("request_", "event", "expected"),
@@ -94,7 +132,7 @@ def test_an_advice_that_is_uploaded_again_is_answered_under_its_new_stan() -> No
 
 @ROWS
 def test_another_service_under_the_same_stan_is_a_duplicate(request_: Any, event: Any, expected: Answer) -> None:
-    for other in (PURCHASE, TOP_UP, UNDO_WRONG, ADVICE, BACK):
+    for other in (PURCHASE, TOP_UP, UNDO_WRONG, ADVICE, BACK, HOLD, CAPTURE, RELEASE):
         if type(other) is not type(request_):
             copy = replace(other, terminal=request_.terminal, stan=request_.stan)
             assert answer_repeat(event, copy).code is Code.DUPLICATE
@@ -102,11 +140,20 @@ def test_another_service_under_the_same_stan_is_a_duplicate(request_: Any, event
 
 @pytest.mark.parametrize(
     ("settled", "original"),
-    [(decided(UNDO_PURCHASE, PURCHASED), PURCHASE), (decided(UNDO_UNKNOWN), purchase(77, 50))],
-    ids=["Reversed", "Tombstoned"],
+    [
+        (decided(UNDO_PURCHASE, PURCHASED), PURCHASE),
+        (decided(UNDO_UNKNOWN), purchase(77, 50)),
+        (decided(UNDO_HOLD, HELD), HOLD),
+        (decided(UNDO_CAPTURE, CAPTURED), CAPTURE),
+    ],
+    ids=["Reversed", "Tombstoned", "HoldReversed", "Reversed capture"],
 )
 def test_copy_of_a_reversed_original_is_declined_whatever_its_content(settled: Any, original: Any) -> None:
-    for copy in (original, replace(original, amount=1), replace(TOP_UP, terminal=TILL.number, stan=original.stan)):
+    for copy in (
+        original,
+        replace(original, amount=1),
+        replace(TOP_UP, terminal=original.terminal, stan=original.stan),
+    ):
         assert answer_repeat(settled, copy) == Answer(
             copy.terminal, copy.stan, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ()
         )
@@ -136,8 +183,32 @@ def test_what_came_to_an_event_is_what_it_bears_on(event: Any) -> None:
     assert bears_on(event) == concerns(event)
 
 
-def test_reversal_and_refund_name_an_original() -> None:
-    assert {kind: of(kind(1, 2, 0, "7", 1001, 3, 1)) for kind, of in ORIGINAL_OF.items()} == {
-        type(UNDO_PURCHASE): (1001, 3),
-        type(BACK): (1001, 3),
+def test_what_became_of_a_hold_bears_on_it_but_its_copies_are_answered_as_before() -> None:
+    bath = BATH.number
+    for event in (CAPTURED, decided(RELEASE, HELD)):
+        assert concerns(event) == ((bath, event.stan),)
+        assert bears_on(event) == ((bath, event.stan), (bath, 11))
+    assert (concerns(EXPIRED), bears_on(EXPIRED)) == ((), ((bath, 11),))
+    undone = decided(UNDO_HOLD, HELD)
+    assert concerns(undone) == bears_on(undone) == ((bath, 15), (bath, 11))
+    for refused in (decided(CAPTURE), decided(RELEASE, EXPIRED)):
+        assert bears_on(refused) == concerns(refused) == ((bath, refused.stan),)
+
+
+def test_what_names_an_original() -> None:
+    named = {type(request): request for request in (UNDO_HOLD, CAPTURE, RELEASE, BACK)}
+    assert {kind: of(named[kind]) for kind, of in ORIGINAL_OF.items()} == {
+        **dict.fromkeys(named, (BATH.number, 11)),
+        type(BACK): (TILL.number, 3),
     }
+
+
+def test_operators_are_told_of_a_late_capture_and_of_no_other() -> None:
+    late = decided(CAPTURE, EXPIRED, account(purses=(200,)))
+    details = {"reason": "late-capture", "amount": 300, "shortfall": 100}
+    assert EFFECT[type(late)](late) == Effect(EffectName.SUSPICIOUS, details)
+    clean = decided(CAPTURE, EXPIRED)
+    assert EFFECT[type(clean)](clean) == Effect(EffectName.SUSPICIOUS, {**details, "shortfall": 0})
+    for event in (CAPTURED, HELD, decided(RELEASE, HELD), decided(reversal(20, late, BATH.number), late)):
+        assert EFFECT[type(event)](event) is None
+    assert HoldExpired not in EFFECT

@@ -6,16 +6,24 @@ from typing import Any
 
 import pytest
 from example_campus import (
+    BATH,
     BREAKFAST,
+    CALENDAR,
     LUNCH,
     NOON,
+    NOON_US,
     POLICY,
     TODAY,
     TOP_UP_MACHINE,
     account,
     advice,
+    capture,
+    hold,
+    holding,
+    outstanding,
     purchase,
     refund,
+    release,
     reversal,
     top_up,
 )
@@ -23,8 +31,10 @@ from msgspec.structs import astuple, replace
 
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened, PurchasedUncounted
+from actors.account.expiry import fall_due
 from actors.account.state import Account, new_account
 from actors.account.tables import APPLY, DECIDE
+from actors.policy import HOLD_LIFETIME_US
 
 
 def decided(holder: Account, request: Any, original: Any = None) -> Any:
@@ -194,3 +204,89 @@ def test_refund_of_yesterdays_purchase_leaves_todays_spending() -> None:
 def test_event_without_money_moves_only_the_head_of_the_chain(request_: Any) -> None:
     holder = account(spending_day=TODAY, spent=300)
     assert applied(holder, decided(holder, request_)) == replace(holder, position=8)
+
+
+OTHER = outstanding(50, 9, NOON_US + 2 * HOLD_LIFETIME_US)
+HOLD, HELD = hold(1, 700), decided(account(), hold(1, 700))
+SPENDING = {
+    "spending_day": TODAY, "spent": 300, "purchases": 3, "spending_period": LUNCH, "period_spent": 200,
+    "period_purchases": 2,
+}  # fmt: skip
+HOLDER = applied(holding(account(**SPENDING), OTHER), HELD)
+EXPIRED = fall_due(HOLDER, CALENDAR.moment(NOON_US + HOLD_LIFETIME_US))
+
+
+def spending_of(holder: Account) -> tuple[int, int, int, int, int, int]:
+    """Day, amount and count of it, period, amount and count of that."""
+    return (
+        holder.spending_day, holder.spent, holder.purchases,
+        holder.spending_period, holder.period_spent, holder.period_purchases,
+    )  # fmt: skip
+
+
+def test_hold_moves_no_money_and_counts_as_due_when_it_is_the_first() -> None:
+    before = holding(account(**SPENDING), OTHER)
+    expected = replace(
+        before, position=8, holds=(OTHER, outstanding(700, 1)), due_us=NOON_US + HOLD_LIFETIME_US, spent=1_000,
+        purchases=4, period_spent=900, period_purchases=3,
+    )  # fmt: skip
+    assert expected == HOLDER
+    assert applied(holding(account(), outstanding(1, 9, 1)), HELD).due_us == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (TODAY, 1_000, 4, LUNCH, 900, 3)),
+        ({"spending_period": BREAKFAST}, (TODAY, 1_000, 4, LUNCH, 700, 1)),
+        ({"spending_day": TODAY - 1}, (TODAY, 700, 1, LUNCH, 700, 1)),
+    ],
+    ids=["same period", "first of its period", "first of its day"],
+)
+def test_hold_counts_like_a_purchase(changes: dict[str, int], expected: tuple[int, ...]) -> None:
+    holder = account(**{**SPENDING, **changes})
+    bought = applied(holder, decided(holder, purchase(1, 700)))
+    assert spending_of(applied(holder, HELD)) == spending_of(bought) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (TODAY, 900, 4, LUNCH, 800, 3)),
+        ({"spending_period": LUNCH + 1}, (TODAY, 900, 4, LUNCH + 1, 900, 3)),
+        ({"spending_day": TODAY + 1}, (TODAY + 1, 1_000, 4, LUNCH, 900, 3)),
+    ],
+    ids=["same period", "a later period has begun", "a later day has begun"],
+)
+def test_capture_counts_in_the_day_and_period_of_its_hold(changes: dict[str, int], expected: tuple[int, ...]) -> None:
+    holder = replace(HOLDER, **changes)
+    after = applied(holder, decided(holder, capture(2, HOLD, 600), HELD), 9)
+    assert spending_of(after) == expected
+    assert (after.position, after.purses, after.holds, after.due_us) == (9, (9_400,), (OTHER,), OTHER.expires_us)
+    late = applied(holder, EXPIRED)
+    assert spending_of(applied(late, decided(late, capture(2, HOLD, 600), EXPIRED))) == expected
+
+
+def test_release_expiry_and_reversal_free_the_hold_and_what_it_counted() -> None:
+    freed = replace(holding(account(**SPENDING), OTHER), position=9)
+    assert applied(HOLDER, decided(HOLDER, release(2, HOLD), HELD), 9) == freed
+    assert applied(HOLDER, decided(HOLDER, reversal(2, HOLD, BATH.number), HELD), 9) == freed
+    assert applied(HOLDER, EXPIRED, 9) == freed
+    last = applied(freed, replace(EXPIRED, original_stan=9), 10)
+    assert (last.holds, last.due_us, last.spent) == ((), 0, 250)
+
+
+def test_reversal_of_a_capture_gives_back_what_it_counted_and_no_hold() -> None:
+    captured = decided(HOLDER, capture(2, HOLD, 600), HELD)
+    between = applied(HOLDER, captured, 9)
+    after = applied(between, decided(between, reversal(3, captured, BATH.number), captured), 10)
+    assert after == replace(holding(account(**SPENDING), OTHER), position=10)
+
+
+@pytest.mark.parametrize(
+    ("request_", "original"),
+    [(hold(3, 0), None), (capture(3, HOLD, 701), HELD), (capture(3, HOLD), None), (release(3, HOLD), EXPIRED)],
+    ids=["declined hold", "capture above its hold", "capture of nothing", "late release"],
+)
+def test_declined_request_about_a_hold_moves_only_the_head_of_the_chain(request_: Any, original: Any) -> None:
+    assert applied(HOLDER, decided(HOLDER, request_, original), 9) == replace(HOLDER, position=9)

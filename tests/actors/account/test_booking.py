@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from example_campus import (
+    BATH,
+    CALENDAR,
     DAY_US,
     LUNCH,
     NOON,
@@ -19,8 +21,13 @@ from example_campus import (
     TOP_UP_MACHINE,
     account,
     advice,
+    capture,
+    hold,
+    holding,
+    outstanding,
     purchase,
     refund,
+    release,
     reversal,
     top_up,
 )
@@ -29,11 +36,12 @@ from msgspec.structs import replace
 from actors.account.booking import book, holdings, postings
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
+from actors.account.expiry import fall_due
 from actors.account.postings import Posting
 from actors.account.state import new_account
 from actors.account.tables import BOOK, DECIDE
 from actors.ledger import LedgerAccount
-from actors.policy import Price
+from actors.policy import HOLD_LIFETIME_US, Price
 from wire.messages import Purchase
 
 
@@ -50,6 +58,11 @@ DISCOUNTED = DECIDE[Purchase](
 )
 OPENED = Opened("7", 1, 0, "C7", CardState.ACTIVE, 20300731, PersonClass.STAFF, (500,))
 MAIN = ("purse", 0)
+HOLD = hold(1, 600)
+HELD = decided(HOLD)
+EXPIRED = fall_due(holding(account(), outstanding(600)), CALENDAR.moment(NOON_US + HOLD_LIFETIME_US))
+CAPTURED = decided(capture(2, HOLD, 450), HELD)
+LATE = decided(capture(2, HOLD, 450), EXPIRED, account(purses=(100, 70)))
 
 POSTINGS = {
     "opening": (OPENED, {MAIN: 500, ("opening", 0): -500}),
@@ -106,6 +119,30 @@ POSTINGS = {
         {("merchant", 1): 700, ("suspense", 0): -700},
     ),
     "declined advice": (decided(advice(1, 1, 0)), {}),
+    "hold": (HELD, {}),
+    "declined hold": (decided(hold(1, 0)), {}),
+    "release": (decided(release(2, HOLD), HELD), {}),
+    "expiry": (EXPIRED, {}),
+    "reversal of a hold": (decided(reversal(2, HOLD), HELD), {}),
+    "capture": (CAPTURED, {MAIN: -450, ("merchant", 4): 450}),
+    "capture from every purse": (
+        decided(capture(2, HOLD), HELD, RICH),
+        {MAIN: -100, ("purse", 1): -300, ("purse", 2): -200, ("merchant", 4): 600},
+    ),
+    "late capture beyond the balance": (
+        LATE,
+        {MAIN: -100, ("purse", 1): -70, ("merchant", 4): 450, ("suspense", 0): -280},
+    ),
+    "late capture that finds nothing": (
+        decided(capture(2, HOLD, 450), EXPIRED, account(purses=(0,))),
+        {("merchant", 4): 450, ("suspense", 0): -450},
+    ),
+    "declined capture": (decided(capture(2, HOLD, 601), HELD), {}),
+    "reversal of a capture": (decided(reversal(3, CAPTURED), CAPTURED), {MAIN: 450, ("merchant", 4): -450}),
+    "reversal of a late capture beyond the balance": (
+        decided(reversal(3, LATE), LATE, account(purses=(0, 0))),
+        {MAIN: 100, ("purse", 1): 70, ("merchant", 4): -450, ("suspense", 0): 280},
+    ),
     "declined reversal": (decided(reversal(3, PURCHASED, amount=1), PURCHASED), {}),
     "refund of a part": (
         decided(refund(3, PURCHASED, 450, OTHER_TILL.number), PURCHASED),
@@ -160,6 +197,17 @@ TOTALS = {
         450,
     ),
     "opening counts in no terminal's": (OPENED, None, 0),
+    "capture counts when it was sent, for the merchant of its hold": (
+        decided(capture(2, HOLD, 450), replace(HELD, merchant=8, business_day=TODAY - 1)),
+        (TODAY, 8, BATH.number, "capture", LUNCH),
+        450,
+    ),
+    "late capture counts in full": (LATE, (TODAY, BATH.merchant, BATH.number, "capture", LUNCH), 450),
+    "reversal of a capture": (
+        decided(reversal(3, CAPTURED), CAPTURED),
+        (TODAY, TILL.merchant, TILL.number, "reversal-of-capture", LUNCH),
+        450,
+    ),
 }
 
 
@@ -175,7 +223,10 @@ def test_holdings_are_all_purses_of_all_accounts() -> None:
 
 def test_a_turn_is_booked_as_its_events_are() -> None:
     declined = decided(purchase(5, 10**9))
-    events = [PURCHASED, declined, TOPPED_UP, DISCOUNTED, PURCHASED, decided(purchase(9, 1, terminal=TILL.number))]
+    events = [
+        PURCHASED, declined, TOPPED_UP, DISCOUNTED, HELD, CAPTURED, LATE, EXPIRED, PURCHASED,
+        decided(purchase(9, 1, terminal=TILL.number)),
+    ]  # fmt: skip
     counted, posted = book(events, 7)
     booked = [(BOOK[type(event)](event), position) for position, event in enumerate(events, 7) if type(event) in BOOK]
     assert counted == [(key, amount, position) for (key, amount, _), position in booked]

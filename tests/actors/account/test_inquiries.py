@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from example_campus import (
+    BATH,
+    CALENDAR,
     NOON,
     NOON_US,
     POLICY,
@@ -13,16 +15,23 @@ from example_campus import (
     TOP_UP_MACHINE,
     account,
     balance_inquiry,
+    capture,
+    hold,
+    holding,
     mini_statement,
+    outstanding,
     purchase,
+    release,
     reversal,
     top_up,
 )
 
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
+from actors.account.expiry import fall_due
 from actors.account.inquiries import events_wanted, inquire, statement_entry
 from actors.account.tables import DECIDE
+from actors.policy import HOLD_LIFETIME_US
 from wire.codes import Code, Reason
 from wire.messages import Answer, Statement, StatementEntry
 
@@ -32,6 +41,9 @@ def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
 
 
 PURCHASED, TOPPED_UP = decided(purchase(3)), decided(top_up(4))
+HOLD, HELD = hold(3, 600), decided(hold(3, 600))
+EXPIRES_US = NOON_US + HOLD_LIFETIME_US
+EXPIRED = fall_due(holding(account(), outstanding(600, 3)), CALENDAR.moment(EXPIRES_US + 7))
 LINES = {
     "opening": (
         Opened("7", NOON_US, 0, "C7", CardState.ACTIVE, 20300731, PersonClass.STAFF, (500,)),
@@ -55,6 +67,24 @@ LINES = {
         decided(reversal(5, TOPPED_UP, TOP_UP_MACHINE.number), TOPPED_UP, account(purses=(400,))),
         StatementEntry(NOON_US, "reversal", Code.APPROVED, -400, (0,), 2001, 5),
     ),
+    "hold": (HELD, StatementEntry(NOON_US, "hold", Code.APPROVED, 0, (10_000,), 5001, 3)),
+    "capture": (
+        decided(capture(4, HOLD, 450), HELD),
+        StatementEntry(NOON_US, "capture", Code.APPROVED, -450, (9_550,), 5001, 4),
+    ),
+    "late capture beyond the balance": (
+        decided(capture(4, HOLD, 450), EXPIRED, account(purses=(100, 70))),
+        StatementEntry(NOON_US, "capture", Code.APPROVED, -170, (0, 0), 5001, 4),
+    ),
+    "release": (
+        decided(release(4, HOLD), HELD),
+        StatementEntry(NOON_US, "release", Code.APPROVED, 0, (10_000,), 5001, 4),
+    ),
+    "expiry": (EXPIRED, StatementEntry(EXPIRES_US + 7, "hold-expiry", Code.APPROVED, 0, (10_000,), 5001, 3)),
+    "reversal of a hold": (
+        decided(reversal(4, HOLD, BATH.number), HELD),
+        StatementEntry(NOON_US, "reversal", Code.APPROVED, 0, (10_000,), 5001, 4),
+    ),
     "reversal of nothing": (
         decided(reversal(5, purchase(9))),
         StatementEntry(NOON_US, "reversal", Code.APPROVED, 0, (10_000,), 1001, 5),
@@ -77,6 +107,24 @@ def test_balance() -> None:
     assert inquire(account(), request, [], NOON, POLICY) == Answer(
         TILL.number, 7, Code.APPROVED, Reason.NONE, 0, (10_000,), ()
     )
+
+
+@pytest.mark.parametrize(
+    ("purses", "shown"),
+    [
+        ((10_000,), (9_300,)),
+        ((700,), (0,)),
+        ((1_000, 300, 200), (800, 0, 0)),
+        ((1_000, 900), (1_000, 200)),
+        ((699,), (0,)),
+    ],
+)
+def test_balance_is_what_may_be_spent_beside_what_is_held(purses: tuple[int, ...], shown: tuple[int, ...]) -> None:
+    holder = holding(account(purses=purses), outstanding(600), outstanding(100, 2), outstanding(1, 3, NOON_US))
+    assert inquire(holder, balance_inquiry(7), [], NOON, POLICY).balances == shown
+    overdue = CALENDAR.moment(EXPIRES_US)
+    assert inquire(holder, balance_inquiry(7), [], overdue, POLICY).balances == purses
+    assert inquire(holder, mini_statement(7), [], NOON, POLICY).balances == purses
 
 
 def test_mini_statement() -> None:

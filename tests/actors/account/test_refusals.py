@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 import pytest
 from example_campus import (
     ALICE,
+    BATH,
+    CALENDAR,
     KIOSK,
     LIMITS,
     LUNCH,
     NO_LIMITS,
     NOON,
+    NOON_US,
     POLICY,
     TILL,
     TODAY,
@@ -22,10 +25,15 @@ from example_campus import (
     account,
     advice,
     balance_inquiry,
+    capture,
     card_of,
+    hold,
+    holding,
     mini_statement,
+    outstanding,
     purchase,
     refund,
+    release,
     reversal,
     subsidy_claim,
     top_up,
@@ -35,10 +43,12 @@ from msgspec.structs import replace
 from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
 from actors.account.checks.terminal import UNREGISTERED
+from actors.account.expiry import fall_due
 from actors.account.inquiries import inquire
+from actors.account.services.hold import HOLDS_MAX
 from actors.account.state import Account, Grant
 from actors.account.tables import ANSWER, DECIDE
-from actors.policy import Limits, Policy, Terminal
+from actors.policy import HOLD_LIFETIME_US, Limits, Policy, Terminal
 from wire.codes import Code, Reason
 
 YESTERDAY = TODAY - 1
@@ -77,7 +87,7 @@ CARD = [
     Fault(7, Code.EXPIRED_CARD, Reason.CARD_EXPIRED, {"expires": YESTERDAY}),
 ]
 TIGHT = Limits(20_000, 50_000, 0, 0, period_max=30_000, day_count_max=8, period_count_max=5, balance_min=100)
-PURCHASE_FAULTS = [
+SPENDING_FAULTS = [
     NOT_OFFERED,
     OUTSIDE_HOURS,
     *AMOUNTS,
@@ -87,7 +97,17 @@ PURCHASE_FAULTS = [
     Fault(10, Code.OVER_AMOUNT_LIMIT, Reason.PERIOD_LIMIT, {**NOW, "period_spent": TIGHT.period_max - 999}),
     Fault(11, Code.OVER_COUNT_LIMIT, Reason.DAY_COUNT_LIMIT, {**NOW, "purchases": TIGHT.day_count_max}),
     Fault(12, Code.OVER_COUNT_LIMIT, Reason.PERIOD_COUNT_LIMIT, {**NOW, "period_purchases": TIGHT.period_count_max}),
-    Fault(13, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (1_099,)}),
+]
+FUNDS = [
+    Fault(14, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (1_099,)}),
+    Fault(14, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (1_100, 200, 300), "holds": (outstanding(501),)}),
+    Fault(14, Code.INSUFFICIENT_FUNDS, Reason.FUNDS, {"purses": (99, 1_200, 300), "holds": (outstanding(501),)}),
+]
+PURCHASE_FAULTS = [*SPENDING_FAULTS, *FUNDS]
+HOLD_FAULTS = [
+    *SPENDING_FAULTS,
+    Fault(13, Code.OVER_COUNT_LIMIT, Reason.HOLDS_LIMIT, {"holds": (outstanding(1),) * HOLDS_MAX}),
+    *FUNDS,
 ]
 TOP_UP_FAULTS = [
     NOT_OFFERED,
@@ -109,11 +129,13 @@ APPROVED = Code.APPROVED, Reason.NONE
 Pair = tuple[Fault, Fault]
 
 
-def outcome(holder: Account, request: Any, terminal: Terminal, policy: Policy = POLICY) -> tuple[Code, Reason]:
+def outcome(
+    holder: Account, request: Any, terminal: Terminal, policy: Policy = POLICY, original: Any = None
+) -> tuple[Code, Reason]:
     """Code and reason of the answer."""
     policy = replace(policy, terminals={request.terminal: terminal})
     if decide := DECIDE.get(type(request)):
-        event = decide(holder, request, None, NOON, policy, 99)
+        event = decide(holder, request, original, NOON, policy, 99)
         answer = ANSWER[type(event)](event)
     else:
         answer = inquire(holder, request, [], NOON, policy)
@@ -128,7 +150,8 @@ def alone_and_in_pairs(faults: list[Fault]) -> list[Pair]:
 
 def name_of(fault: Fault) -> str:
     """How the row is called."""
-    return f"{fault.reason}{''.join(f' {value}' for value in fault.request.values())}"
+    held = " beside holds" if "holds" in fault.account else ""
+    return f"{fault.reason}{held}{''.join(f' {value}' for value in fault.request.values())}"
 
 
 def expected(pair: Pair) -> tuple[Code, Reason]:
@@ -146,6 +169,76 @@ def test_purchase(pair: Pair) -> None:
     holder, request = spoiled(pair, account(), "account"), spoiled(pair, purchase(1), "request")
     terminal = spoiled(pair, TILL, "terminal")
     assert outcome(holder, request, terminal, replace(POLICY, limits=TIGHT)) == expected(pair)
+
+
+@pytest.mark.parametrize("pair", alone_and_in_pairs(HOLD_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_hold(pair: Pair) -> None:
+    holder, request = spoiled(pair, account(), "account"), spoiled(pair, hold(1), "request")
+    terminal = spoiled(pair, BATH, "terminal")
+    assert outcome(holder, request, terminal, replace(POLICY, limits=TIGHT)) == expected(pair)
+
+
+def decided(request: Any, original: Any = None, holder: Account | None = None) -> Any:
+    """The event that a request comes to."""
+    return DECIDE[type(request)](holder or account(), request, original, NOON, POLICY, 99)
+
+
+HOLD = hold(1, 500)
+HELD = decided(HOLD)
+CAPTURED, RELEASED = decided(capture(2, HOLD, 300), HELD), decided(release(2, HOLD), HELD)
+EXPIRED = fall_due(holding(account(), outstanding(500)), CALENDAR.moment(NOON_US + HOLD_LIFETIME_US))
+SERVICE_NOT_OFFERED = Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED
+OUT_OF_RANGE = Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE
+NOT_FOUND = Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND
+MORE_THAN_HELD = Code.INVALID_AMOUNT, Reason.MORE_THAN_HELD
+ORIGINALS = {
+    "unknown": (None, NOT_FOUND),
+    "declined hold": (decided(hold(1, 0)), NOT_FOUND),
+    "purchase": (decided(purchase(1, 500, terminal=BATH.number)), NOT_FOUND),
+    "another's capture": (decided(capture(1, hold(9, 500), 300), decided(hold(9, 500))), NOT_FOUND),
+    "another's release": (decided(release(1, hold(9, 500)), decided(hold(9, 500))), NOT_FOUND),
+    "reversal": (decided(reversal(1, purchase(9), BATH.number)), NOT_FOUND),
+    "captured": (CAPTURED, (Code.INVALID_TRANSACTION, Reason.HOLD_CAPTURED)),
+    "released": (RELEASED, (Code.INVALID_TRANSACTION, Reason.HOLD_RELEASED)),
+    "reversed": (decided(reversal(2, HOLD), HELD), (Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)),
+    "reversed before it came": (decided(reversal(2, HOLD)), (Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)),
+}
+
+
+@pytest.mark.parametrize(("original", "refused"), ORIGINALS.values(), ids=ORIGINALS)
+def test_capture_and_release_of_what_is_not_outstanding(original: Any, refused: tuple[Code, Reason]) -> None:
+    assert outcome(account(), release(3, HOLD), BATH, original=original) == refused
+    assert outcome(account(), release(3, HOLD), TILL, original=original) == SERVICE_NOT_OFFERED
+    for used in (1, 500, 501):  # above the hold, too: there is none
+        assert outcome(account(), capture(3, HOLD, used), BATH, original=original) == refused
+    assert outcome(account(), capture(3, HOLD, 0), BATH, original=original) == OUT_OF_RANGE
+
+
+@pytest.mark.parametrize("original", [HELD, EXPIRED], ids=["outstanding", "expired"])
+def test_capture_takes_no_more_than_is_held(original: Any) -> None:
+    assert outcome(account(), capture(3, HOLD, 500), BATH, original=original) == APPROVED
+    for used in (501, AMOUNT_MAX):
+        assert outcome(account(), capture(3, HOLD, used), BATH, original=original) == MORE_THAN_HELD
+    for used in (0, -1, AMOUNT_MAX + 1, 2**63 - 1, -(2**63)):
+        assert outcome(account(), capture(3, HOLD, used), BATH, original=original) == OUT_OF_RANGE
+        assert outcome(account(), capture(3, HOLD, used), TILL, original=original) == SERVICE_NOT_OFFERED
+
+
+def test_release_of_what_has_expired() -> None:
+    assert outcome(account(), release(3, HOLD), BATH, original=HELD) == APPROVED
+    assert outcome(account(), release(3, HOLD), BATH, original=EXPIRED) == (
+        Code.INVALID_TRANSACTION, Reason.HOLD_EXPIRED,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("card_state", [state for state in CardState if state is not CardState.ACTIVE])
+def test_capture_and_release_ask_nothing_of_card_hours_limits_and_funds(card_state: CardState) -> None:
+    holder = account(
+        card_state=card_state, card="another", expires=YESTERDAY, purses=(0,), spending_day=TODAY, spent=9**9
+    )
+    closed = replace(BATH, open_periods=frozenset())
+    assert outcome(holder, capture(3, HOLD), closed, original=HELD) == APPROVED
+    assert outcome(holder, release(3, HOLD), closed, original=HELD) == APPROVED
 
 
 @pytest.mark.parametrize("pair", alone_and_in_pairs(TOP_UP_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
@@ -197,6 +290,9 @@ def test_terminal_that_is_not_registered_offers_nothing() -> None:
     assert outcome(account(), advice(1, 1), UNREGISTERED) == not_offered
     assert outcome(account(), reversal(2, purchase(1)), UNREGISTERED) == not_offered
     assert outcome(account(), refund(2, purchase(1)), UNREGISTERED) == not_offered
+    assert outcome(account(), hold(1), UNREGISTERED) == not_offered
+    assert outcome(account(), capture(2, HOLD), UNREGISTERED, original=HELD) == not_offered
+    assert outcome(account(), release(2, HOLD), UNREGISTERED, original=HELD) == not_offered
     assert outcome(account(), balance_inquiry(1), UNREGISTERED) == not_offered
 
 
@@ -217,6 +313,8 @@ ALLOWED_PURCHASES = [
     ("yesterday's spending does not count", {"spending_day": YESTERDAY, "spent": LIMITS.day_max}, {}),
     ("on the card's last day", {"expires": TODAY}, {}),
     ("the smallest amount", {}, {"amount": 1}),
+    ("all the money that is not held", {"purses": (1_100, 200, 300), "holds": (outstanding(500),)}, {}),
+    ("beside seven holds", {"holds": (outstanding(1),) * (HOLDS_MAX - 1)}, {}),
 ]
 
 
@@ -226,6 +324,7 @@ ALLOWED_PURCHASES = [
 def test_purchase_that_is_allowed(changes: dict[str, Any], asked: dict[str, Any]) -> None:
     policy = replace(POLICY, limits=TIGHT)
     assert outcome(account(**changes), replace(purchase(1), **asked), TILL, policy) == APPROVED
+    assert outcome(account(**changes), replace(hold(1), **asked), BATH, policy) == APPROVED
 
 
 def test_purchase_in_an_open_period() -> None:

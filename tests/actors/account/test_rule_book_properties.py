@@ -21,6 +21,8 @@ from example_campus import (
     account,
     card_of,
     change_pin,
+    holding,
+    outstanding,
     pin_of,
     purchase,
     purchase_with_pin,
@@ -35,6 +37,8 @@ from actors.account.answers import answer_repeat, concerns, same_content
 from actors.account.booking import holdings, postings
 from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
+from actors.account.expiry import fall_due
+from actors.account.holds import held
 from actors.account.hot_cards import LEAVE_CARD
 from actors.account.inquiries import inquire, statement_entry
 from actors.account.kind import ACCOUNT
@@ -53,6 +57,7 @@ from wire.messages import (
     Advice,
     BalanceInquiry,
     BindFamily,
+    Capture,
     ChangePin,
     CloseAccount,
     CorrectEntry,
@@ -63,12 +68,14 @@ from wire.messages import (
     FindCard,
     FreezeCard,
     GrantSubsidy,
+    Hold,
     IssueCard,
     MiniStatement,
     OfficeRequest,
     OpenAccount,
     Purchase,
     Refund,
+    Release,
     ReplaceCard,
     ReportLoss,
     ResetPin,
@@ -110,6 +117,9 @@ POLICIES = st.sampled_from(
     ]
 )
 PURSES_HELD = st.tuples(st.integers(0, 600_000)) | st.lists(st.integers(0, 9_000), min_size=2, max_size=3).map(tuple)
+HOLDS = st.builds(
+    outstanding, st.integers(1, 1_000), SMALL | st.integers(1, 99), st.integers(NOON_US + 6 * 10**11, 2**60)
+)
 ACCOUNTS = st.builds(
     Account,
     number=st.just(ALICE), position=st.integers(1, 2**40), opened_at=st.sampled_from([0, 1]),
@@ -137,6 +147,10 @@ ACCOUNTS = st.builds(
     ),
     family_day=st.sampled_from([0, 20260901, 20260831]), family_drawn=st.integers(0, 9_000),
     dead_cards=st.sampled_from([(), ("C3",), tuple(f"D{number}" for number in range(32))]),
+).flatmap(
+    lambda account: st.lists(HOLDS, max_size=8, unique_by=lambda hold: hold.stan).map(
+        lambda holds: holding(account, *holds)
+    )
 )  # fmt: skip
 PINS = st.sampled_from(["314159", "271828", "111111", "3141"])
 WAITS = st.integers(0, 600_000)
@@ -154,7 +168,13 @@ TAKEN = st.integers(NOON_US - 10**13, NOON_US + 10**12) | st.integers(0, 2**63 -
 ADVICES = st.builds(Advice, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, STANS, TAKEN)
 REFUNDS = st.builds(Refund, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
 CLAIMS = st.builds(SubsidyClaim, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS)
-REQUESTS = PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS | PIN_CHANGES | CLAIMS
+HOLD_REQUESTS = st.builds(Hold, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS)
+CAPTURES = st.builds(Capture, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
+RELEASES = st.builds(Release, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS)
+REQUESTS = (
+    PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS | PIN_CHANGES | CLAIMS | HOLD_REQUESTS | CAPTURES | RELEASES
+)
+NAMED = (Reversal, Refund, Capture, Release)
 OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
@@ -184,19 +204,24 @@ OFFICE_REQUESTS = st.one_of(
 DECLINES = (
     events.PurchaseDeclined, events.TopUpDeclined, events.SubsidyClaimDeclined, events.ReversalDeclined,
     events.AdviceDeclined, events.RefundDeclined, events.PinChangeDeclined, events.OfficeDeclined,
+    events.HoldDeclined, events.CaptureDeclined, events.ReleaseDeclined,
 )  # fmt: skip
 PIN_EVENTS = (
     events.PurchasedWithPin, events.PricedPurchaseWithPin, events.PurchaseDeclinedWithPin, events.PinChanged,
     events.PinChangeDeclined,
 )  # fmt: skip
+HOLD_KEPT = (events.Held, events.Released, events.HoldReversed)
+"""Approvals that hold or free money, and move none."""
+
 AUTHORIZED = (
     events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
-    events.Refunded, events.SubsidyClaimed, events.FamilyCredited,
+    events.Refunded, events.SubsidyClaimed, events.FamilyCredited, events.Captured, *HOLD_KEPT,
 )  # fmt: skip
 WITHOUT_MONEY = (
     events.Tombstoned,
     events.PinChanged,
     events.PurchaseDeclinedWithPin,
+    *HOLD_KEPT,
     *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined, events.AccountClosedWithSubsidy}),
 )
 
@@ -208,15 +233,26 @@ def decisions(draw: st.DrawFn) -> tuple[Account, Any, Any]:
     request, original = draw(REQUESTS | OFFICE_REQUESTS), None
     if isinstance(request, OfficeRequest) and draw(st.booleans()):
         request = replace(request, terminal=draw(OFFICE_TERMINALS))
-    if isinstance(request, Reversal | Refund) and draw(st.booleans()):
-        named = draw(REQUESTS | OFFICE_REQUESTS)
+    if isinstance(request, NAMED) and draw(st.booleans()):
+        named = draw(HOLD_REQUESTS if draw(st.booleans()) else REQUESTS | OFFICE_REQUESTS)
         original = DECIDE[type(named)](draw(ACCOUNTS), named, None, moment, policy, 1)
         request = replace(request, original_terminal=named.terminal, original_stan=named.stan)
-        if draw(st.booleans()) and hasattr(original, "amount"):
+        if isinstance(original, events.Held):
+            original = draw(st.sampled_from([original, *_ends(account, original, moment, policy)]))
+        if hasattr(request, "amount") and hasattr(original, "amount") and draw(st.booleans()):
             request = replace(request, amount=original.amount)
         if isinstance(original, events.Purchased | events.PricedPurchase) and draw(st.booleans()):
             request = replace(request, terminal=original.terminal)
     return account, request, DECIDE[type(request)](account, request, original, moment, policy, 77)
+
+
+def _ends(account: Account, held: events.Held, moment: Any, policy: Any) -> list[Any]:
+    """What may have become of a hold."""
+    named = 5001, 900, 0, ALICE, held.terminal, held.stan
+    requests = Capture(*named, held.amount), Release(*named), Reversal(*named, held.amount)
+    late = holding(account, outstanding(held.amount, held.stan, held.expires_us, terminal=held.terminal))
+    expired = fall_due(late, replace(moment, time_us=held.expires_us))
+    return [expired, *(DECIDE[type(request)](account, request, held, moment, policy, 1) for request in requests)]
 
 
 @settings(max_examples=200, deadline=None)
@@ -243,6 +279,9 @@ def test_money_is_neither_made_nor_lost(decision: tuple[Account, Any, Any]) -> N
     assert after.purses == event.balances
     assert min(after.purses) >= 0
     assert after.position == account.position + 1
+    assert after.due_us == min((hold.expires_us for hold in after.holds), default=0)
+    if held(account) <= sum(account.purses):
+        assert held(after) <= sum(after.purses), "what is held is never spent otherwise"
     if isinstance(event, DECLINES):
         assert replace(after, position=account.position, pin=account.pin) == account
     if not isinstance(event, PIN_EVENTS):
@@ -313,7 +352,7 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
     known = set(get_args(AccountRequest)) | {EmergencyRaised, Emergency}
     assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | known
     assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
-    assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | unasked
+    assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | unasked - {events.HoldExpired}
     assert ACCOUNT.opening == {OpenAccount, Advice}
 
 
@@ -323,6 +362,8 @@ def test_tags_of_events_never_change() -> None:
     assert tags == {
         "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
         "Reversed": 6, "Tombstoned": 7, "ReversalDeclined": 8, "Refunded": 9, "RefundDeclined": 10,
+        "Held": 13, "HoldDeclined": 14, "Captured": 15, "CaptureDeclined": 16, "Released": 17, "ReleaseDeclined": 18,
+        "HoldExpired": 19, "HoldReversed": 20,
         "Purchased": 21, "PurchasedWithPin": 22, "PurchaseDeclinedWithPin": 23, "PurchaseReversed": 24,
         "PinReset": 25, "PinChanged": 26, "PinChangeDeclined": 27, "PricedPurchaseWithPin": 28,
         "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,

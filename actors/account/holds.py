@@ -1,0 +1,45 @@
+"""What is reserved in an account: it lies in the purses, and only its capture may spend it.
+
+A hold is on no purse in particular: the purses must hold all of them together, and a capture draws on the purses in the
+campus's order, as it then finds them. No function here looks at the time: before anything is decided, the shard turns
+each overdue hold into an event (`actors.account.expiry`), so that what stands here is outstanding.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from actors.account.counting import count, count_now
+from actors.account.due import with_due
+from actors.account.state import Account, OutstandingHold
+
+
+def held(account: Account) -> int:
+    """All that is reserved, in minor units."""
+    return sum(hold.amount for hold in account.holds)
+
+
+def available(account: Account) -> int:
+    """What may be spent: all that the purses have and no hold reserves. Not below 0."""
+    return max(0, sum(account.purses) - held(account))
+
+
+def with_hold(account: Account, hold: OutstandingHold) -> Account:
+    """The account with one more hold, which counts as a purchase of its amount."""
+    return count_now(_with_holds(account, (*account.holds, hold)), hold.business_day, hold.period, hold.amount)
+
+
+def freed(account: Account, terminal: int, stan: int) -> Account:
+    """The account without the hold that this terminal asked for under this STAN, for which nothing is counted any more.
+
+    As it is if it has no such hold.
+    """
+    for hold in account.holds:
+        if (hold.terminal, hold.stan) == (terminal, stan):
+            others = tuple(other for other in account.holds if other is not hold)
+            return count(_with_holds(account, others), hold.business_day, hold.period, -hold.amount, -1)
+    return account
+
+
+def _with_holds(account: Account, holds: tuple[OutstandingHold, ...]) -> Account:
+    return with_due(replace(account, holds=holds))

@@ -1,0 +1,116 @@
+"""Capture (ISO 8583 0220): what was used of a hold is paid for; the rest of the hold is free again.
+
+It tells what has already happened. So it asks nothing of card, hours, limits or funds, and one that comes after its
+hold has expired is posted as well; but then it is suspicious, and what it does not find in the purses is suspense's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from actors.account.checks.amounts import limits_of, range_check
+from actors.account.checks.original import hold_check
+from actors.account.checks.refusal import Refusal
+from actors.account.checks.terminal import UNREGISTERED, service_check
+from actors.account.counting import count
+from actors.account.due import with_due
+from actors.account.events import Captured, CaptureDeclined, Event, Held, HoldExpired
+from actors.account.family import spendable, with_drawn
+from actors.account.holds import available, freed
+from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.purses import FAMILY, draw_deposit, held_in, left
+from actors.account.service import DECLINED, EventRow, ServiceRow
+from actors.account.state import Account
+from actors.calendar import Moment
+from actors.effect import Effect, EffectName
+from actors.policy import Policy, Service, Terminal
+from wire.codes import APPROVED, NO_REASON, Code, Reason
+from wire.messages import Answer, Capture
+
+_MORE_THAN_HELD: Final = Refusal(Code.INVALID_AMOUNT, Reason.MORE_THAN_HELD)
+
+
+def _refusal(request: Capture, terminal: Terminal, original: Event | None) -> Refusal | None:
+    return (
+        service_check(terminal, Service.CAPTURE)
+        or range_check(request.amount)
+        or hold_check(request, original)
+        or _amount_check(request, original)
+    )
+
+
+def _amount_check(request: Capture, original: Event | None) -> Refusal | None:
+    assert isinstance(original, Held | HoldExpired), "nothing else passes the check before"
+    return _MORE_THAN_HELD if request.amount > original.amount else None
+
+
+def _decide(
+    account: Account, request: Capture, original: Event | None, moment: Moment, policy: Policy, authorization: int
+) -> Captured | CaptureDeclined:
+    terminal = policy.terminals.get(request.terminal, UNREGISTERED)
+    refusal = _refusal(request, terminal, original)
+    if refusal is not None:
+        return CaptureDeclined(
+            account.number, moment.time_us, account.position, request.terminal, request.stan,
+            request.original_terminal, request.original_stan, request.amount, terminal.merchant, moment.business_day,
+            moment.period, refusal.code, refusal.reason, account.purses,
+        )  # fmt: skip
+    assert isinstance(original, Held | HoldExpired), "nothing else passes the checks"
+    late = isinstance(original, HoldExpired)
+    if isinstance(original, HoldExpired):
+        day, period = original.original_business_day, original.original_period
+    else:
+        day, period = original.business_day, original.period
+    # What other holds reserve is promised to others, and stays.
+    taken = min(request.amount, available(freed(account, request.original_terminal, request.original_stan)))
+    purses = spendable(account, moment.business_day)
+    if sum(purses) < taken:  # what was taken already is paid, whatever a guardian allows
+        purses = account.purses
+    paid = draw_deposit(purses, taken, policy.spending_order, limits_of(account, policy).balance_min)
+    return Captured(
+        account.number, moment.time_us, account.position, request.terminal, request.stan,
+        request.original_terminal, request.original_stan, request.amount, original.amount, original.merchant,
+        day, period, moment.business_day, moment.period, paid, request.amount - taken, late or taken < request.amount,
+        left(account.purses, paid), authorization,
+    )  # fmt: skip
+
+
+def _apply(account: Account, event: Captured, position: int) -> Account:
+    """It counts like a purchase of the day and period of its hold, which counts no more."""
+    after = freed(account, event.original_terminal, event.original_stan)
+    after = count(after, event.original_business_day, event.original_period, event.amount, 1)
+    after = with_drawn(after, event.business_day, held_in(event.paid, FAMILY))
+    return with_due(replace(after, position=position, purses=event.balances))
+
+
+def _effect(event: Captured) -> Effect | None:
+    if not event.suspicious:
+        return None
+    details: dict[str, str | int] = {"reason": "late-capture", "amount": event.amount, "shortfall": event.shortfall}
+    return Effect(EffectName.SUSPICIOUS, details)
+
+
+def _answer(event: Captured) -> Answer:
+    return Answer(event.terminal, event.stan, APPROVED, NO_REASON, event.authorization, event.balances, event.paid)
+
+
+def _book(event: Captured) -> Booking:
+    """It counts on its own day, for the merchant of the hold."""
+    totals = (event.business_day, event.merchant, event.terminal, Service.CAPTURE.value, event.period)
+    postings = (*purse_postings(event.paid, -1), ((MERCHANTS, event.merchant), event.amount))
+    return totals, event.amount, (*postings, (SUSPENSE, -event.shortfall)) if event.shortfall else postings
+
+
+CAPTURE: Final = ServiceRow(
+    service=Service.CAPTURE,
+    request=Capture,
+    content=("original_terminal", "original_stan", "amount"),
+    decide=_decide,
+    events={
+        Captured: EventRow(_apply, _answer, lambda event: -sum(event.paid), _book, _effect, uses_original=True),
+        CaptureDeclined: DECLINED,
+    },
+    names_original=True,
+)

@@ -1,0 +1,113 @@
+"""Hold, capture and release: an amount is reserved, and then what was used of it is paid, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulators.auditor.model.checks import OUTSIDE_HOURS, Verdict, amount_problem, card_problem, terminal_problem
+from simulators.auditor.model.limits import drawn, limits_of, spendable, spending_problems
+from simulators.auditor.requests import Key, key_of
+from simulators.auditor.world import (
+    NOTHING,
+    HoldState,
+    Outcome,
+    Rules,
+    World,
+    added,
+    decide,
+    negative,
+    refuse,
+)
+from simulators.auditor.world import Hold as HeldAmount
+from wire.codes import Code, Reason
+from wire.messages import Capture, Hold, Release
+
+HOLDS_MAX = 8
+"""Outstanding at one time."""
+
+_TOO_MANY: Verdict = Code.OVER_COUNT_LIMIT, Reason.HOLDS_LIMIT
+_EXPIRED: Verdict = Code.INVALID_TRANSACTION, Reason.HOLD_EXPIRED
+_OVER: dict[HoldState, Verdict] = {
+    HoldState.CAPTURED: (Code.INVALID_TRANSACTION, Reason.HOLD_CAPTURED),
+    HoldState.RELEASED: (Code.INVALID_TRANSACTION, Reason.HOLD_RELEASED),
+}
+
+
+def hold_outcomes(world: World, request: Hold, rules: Rules) -> Iterator[tuple[World, Outcome]]:
+    """All that is asked of a purchase without a PIN, and that not too much is outstanding."""
+    for problem in _hold_problems(world, request, rules):
+        if problem is not None:
+            yield refuse(world, request, *problem)
+            continue
+        held = HeldAmount(request.amount, world.now_us + rules.hold_lifetime_us)
+        outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
+        yield decide(world, request, outcome, rules.period, holds={**world.holds, key_of(request): held})
+
+
+def _hold_problems(world: World, request: Hold, rules: Rules) -> Iterator[Verdict | None]:
+    """What may be wrong with it, None where nothing is."""
+    if (refused := terminal_problem(request, rules)) is not None:
+        yield refused
+        return
+    if rules.terminals[request.terminal].keeps_hours:
+        yield OUTSIDE_HOURS
+    unusable = amount_problem(request.amount) or card_problem(world, request, rules)
+    limits = limits_of(world, rules)
+    if unusable is None and limits.purchase_max and request.amount > limits.purchase_max:
+        unusable = Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT
+    if unusable is not None:
+        yield unusable
+        return
+    outstanding = sum(hold.state is HoldState.OUTSTANDING for hold in world.holds.values())
+    too_many = _TOO_MANY if outstanding >= HOLDS_MAX else None
+    free = sum(spendable(world, rules)) - world.held
+    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if request.amount > free else None
+    for over in spending_problems(world, request.amount, rules):
+        yield over or too_many or missing
+
+
+def capture_outcomes(world: World, request: Capture, rules: Rules) -> Iterator[tuple[World, Outcome]]:
+    """One outcome. A late one takes what no other hold reserves, and is never refused for money."""
+    named = _named(request)
+    problem = terminal_problem(request, rules) or amount_problem(request.amount) or _hold_problem(world, named)
+    if problem is None and request.amount > world.holds[named].amount:
+        problem = Code.INVALID_AMOUNT, Reason.MORE_THAN_HELD
+    if problem is not None:
+        yield refuse(world, request, *problem)
+        return
+    holds = _ended(world, named, HoldState.CAPTURED)
+    reserved = sum(hold.amount for hold in holds.values() if hold.state is HoldState.OUTSTANDING)
+    paid = drawn(world, min(request.amount, max(0, world.balance - reserved)), rules)
+    change = negative(paid)
+    outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
+    yield decide(world, request, outcome, holds=holds, spent=world.spent + request.amount)
+
+
+def release_outcomes(world: World, request: Release, rules: Rules) -> Iterator[tuple[World, Outcome]]:
+    """One outcome: what has expired can no longer be released."""
+    named = _named(request)
+    problem = terminal_problem(request, rules) or _hold_problem(world, named)
+    if problem is None and world.holds[named].state is HoldState.EXPIRED:
+        problem = _EXPIRED
+    if problem is not None:
+        yield refuse(world, request, *problem)
+        return
+    outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
+    yield decide(world, request, outcome, holds=_ended(world, named, HoldState.RELEASED))
+
+
+def _named(request: Capture | Release) -> Key:
+    return request.original_terminal, request.original_stan
+
+
+def _hold_problem(world: World, named: Key) -> Verdict | None:
+    """There was no such hold, or it has come to its end by somebody's will."""
+    if named in world.decided and world.decided[named].is_reversed:
+        return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED
+    if named not in world.holds:
+        return Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND
+    return _OVER.get(world.holds[named].state)
+
+
+def _ended(world: World, named: Key, state: HoldState) -> dict[Key, HeldAmount]:
+    return {**world.holds, named: world.holds[named]._replace(state=state)}
