@@ -13,6 +13,9 @@ class EffectName(StrEnum):
     ALERT = "alert"
     """A purchase drew more from the family purse than its guardian wants to hear nothing of."""
 
+    HOT_LIST = "hot-list"
+    """A card must not be used any more, or is what it was before."""
+
     SUSPICIOUS = "suspicious"
     """Money that could not be posted cleanly, and stands in suspense until somebody explains it."""
 

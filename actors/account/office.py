@@ -14,6 +14,7 @@ from actors.account.purses import Amounts
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
 from actors.calendar import Moment
+from actors.effect import Effect, EffectName
 from actors.policy import Policy, Service
 from wire.codes import APPROVED, NO_REASON
 from wire.messages import Answer
@@ -83,6 +84,15 @@ def done(event: OfficeEvent) -> Answer:
 def done_quietly(event: OfficeEvent) -> Answer:
     """Yes, and nothing of the account: whoever asks has shown no card."""
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
+
+
+def hot_list_change(change: str, card: str = "card") -> Callable[[Any], Effect]:
+    """The effect of an event after which terminals have to know another state of a card: what happened to it."""
+
+    def effect(event: Any) -> Effect:
+        return Effect(EffectName.HOT_LIST, {"card": getattr(event, card), "change": change})
+
+    return effect
 
 
 def with_new_card(account: Account, position: int, card: str, **changes: Any) -> Account:

@@ -12,7 +12,7 @@ from actors.account.checks.office import empty_check
 from actors.account.checks.refusal import Refusal
 from actors.account.due import with_due
 from actors.account.events import AccountClosed, AccountClosedWithSubsidy
-from actors.account.office import done, event_start, office_service
+from actors.account.office import done, event_start, hot_list_change, office_service
 from actors.account.postings import Booking
 from actors.account.purses import SUBSIDY, change, held_in, into
 from actors.account.service import EventRow, ServiceRow
@@ -58,7 +58,7 @@ CLOSE_ACCOUNT: Final[ServiceRow] = office_service(
     _refusal,
     _approve,
     {
-        AccountClosed: EventRow(_apply, done),
-        AccountClosedWithSubsidy: EventRow(_apply, done, lambda event: -event.amount, _book),
+        AccountClosed: EventRow(_apply, done, effect=hot_list_change("closed")),
+        AccountClosedWithSubsidy: EventRow(_apply, done, lambda event: -event.amount, _book, hot_list_change("closed")),
     },
 )

@@ -10,7 +10,7 @@ from actors.account.checks.card import open_check
 from actors.account.checks.office import lost_check, reviewed_check, state_but_for_loss
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardFound
-from actors.account.office import done, just, office_service
+from actors.account.office import done, hot_list_change, just, office_service
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -27,5 +27,10 @@ def _apply(account: Account, _event: CardFound, position: int) -> Account:
 
 
 FIND_CARD: Final[ServiceRow] = office_service(
-    Service.FIND_CARD, FindCard, (), _refusal, just(CardFound), {CardFound: EventRow(_apply, done)}
+    Service.FIND_CARD,
+    FindCard,
+    (),
+    _refusal,
+    just(CardFound),
+    {CardFound: EventRow(_apply, done, effect=hot_list_change("found"))},
 )

@@ -11,7 +11,7 @@ from actors.account.checks.card import open_check
 from actors.account.checks.office import frozen_check, state_but_for_loss, state_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardFrozen, CardUnfrozen
-from actors.account.office import done, just, office_service
+from actors.account.office import done, hot_list_change, just, office_service
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account, Loss
 from actors.calendar import Moment
@@ -43,7 +43,12 @@ def _with_state(account: Account, state: CardState, position: int) -> Account:
 
 
 FREEZE_CARD: Final[ServiceRow] = office_service(
-    Service.FREEZE_CARD, FreezeCard, (), _freeze_refusal, just(CardFrozen), {CardFrozen: EventRow(_apply_frozen, done)}
+    Service.FREEZE_CARD,
+    FreezeCard,
+    (),
+    _freeze_refusal,
+    just(CardFrozen),
+    {CardFrozen: EventRow(_apply_frozen, done, effect=hot_list_change("frozen"))},
 )
 UNFREEZE_CARD: Final[ServiceRow] = office_service(
     Service.UNFREEZE_CARD,
@@ -51,5 +56,5 @@ UNFREEZE_CARD: Final[ServiceRow] = office_service(
     (),
     _unfreeze_refusal,
     just(CardUnfrozen),
-    {CardUnfrozen: EventRow(_apply_unfrozen, done)},
+    {CardUnfrozen: EventRow(_apply_unfrozen, done, effect=hot_list_change("unfrozen"))},
 )

@@ -9,7 +9,7 @@ from actors.account.checks.card import open_check
 from actors.account.checks.office import expiry_check, new_card_check, state_check, worn_out_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardIssued
-from actors.account.office import done, event_start, office_service, with_new_card
+from actors.account.office import done, event_start, hot_list_change, office_service, with_new_card
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -38,5 +38,10 @@ def _apply(account: Account, event: CardIssued, position: int) -> Account:
 
 
 ISSUE_CARD: Final[ServiceRow] = office_service(
-    Service.ISSUE_CARD, IssueCard, ("card", "expires"), _refusal, _approve, {CardIssued: EventRow(_apply, done)}
+    Service.ISSUE_CARD,
+    IssueCard,
+    ("card", "expires"),
+    _refusal,
+    _approve,
+    {CardIssued: EventRow(_apply, done, effect=hot_list_change("replaced", "dead_card"))},
 )

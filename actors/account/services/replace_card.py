@@ -11,7 +11,7 @@ from actors.account.checks.office import lost_check, new_card_check, reviewed_ch
 from actors.account.checks.refusal import Refusal
 from actors.account.events import CardReplaced
 from actors.account.holds import held
-from actors.account.office import office_service, with_new_card
+from actors.account.office import hot_list_change, office_service, with_new_card
 from actors.account.postings import CHANNELS, FEE_INCOME, Booking, purse_postings
 from actors.account.purses import Amounts, draw, left
 from actors.account.service import EventRow, ServiceRow
@@ -87,5 +87,9 @@ REPLACE_CARD: Final[ServiceRow] = office_service(
     ("card", "fee"),
     _refusal,
     _approve,
-    {CardReplaced: EventRow(_apply, _answer, lambda event: -sum(event.paid), _book)},
+    {
+        CardReplaced: EventRow(
+            _apply, _answer, lambda event: -sum(event.paid), _book, hot_list_change("replaced", "dead_card")
+        )
+    },
 )

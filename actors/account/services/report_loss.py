@@ -11,7 +11,7 @@ from actors.account.checks.card import open_check
 from actors.account.checks.office import state_check
 from actors.account.checks.refusal import Refusal
 from actors.account.events import LossReported
-from actors.account.office import done_quietly, just, office_service
+from actors.account.office import done_quietly, hot_list_change, just, office_service
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account, Loss
 from actors.calendar import Moment
@@ -31,5 +31,10 @@ def _apply(account: Account, event: LossReported, position: int) -> Account:
 
 
 REPORT_LOSS: Final[ServiceRow] = office_service(
-    Service.REPORT_LOSS, ReportLoss, (), _refusal, just(LossReported), {LossReported: EventRow(_apply, done_quietly)}
+    Service.REPORT_LOSS,
+    ReportLoss,
+    (),
+    _refusal,
+    just(LossReported),
+    {LossReported: EventRow(_apply, done_quietly, effect=hot_list_change("lost"))},
 )

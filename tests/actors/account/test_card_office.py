@@ -54,7 +54,8 @@ from actors.account.events import (
     SubsidyGranted,
 )
 from actors.account.state import Account, Family, Loss, new_account
-from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE
+from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, EFFECT
+from actors.effect import Effect, EffectName
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
@@ -459,3 +460,24 @@ def _another(request: Any) -> Any:
     """Another command under the same STAN."""
     kind = FreezeCard if type(request) is not FreezeCard else UnfreezeCard
     return kind(request.terminal, request.stan, request.wait_ms, request.account, request.clerk or "wu")
+
+
+HOT_LIST_CHANGES = {
+    "report-loss": ({}, CARD, "lost"),
+    "found": (STATES["reviewed"], CARD, "found"),
+    "freeze": ({}, CARD, "frozen"),
+    "unfreeze": (STATES["frozen"], CARD, "unfrozen"),
+    "replace": (STATES["reviewed"], CARD, "replaced"),
+    "issue": (STATES["expired"], CARD, "replaced"),
+    "close": ({"purses": (0,)}, CARD, "closed"),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_what_terminals_have_to_know_leaves_as_an_effect(name: str) -> None:
+    changes, card, change = HOT_LIST_CHANGES.get(name, ({}, CARD, None))
+    event = decided(REQUESTS[name], account(**changes))
+    expected = None if change is None else Effect(EffectName.HOT_LIST, {"card": card, "change": change})
+    assert EFFECT[type(event)](event) == expected
+    if change is not None:
+        assert type(event) is EVENTS[name]
