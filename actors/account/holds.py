@@ -7,10 +7,14 @@ each overdue hold into an event (`actors.account.expiry`), so that what stands h
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from actors.account.counting import count, count_now
 from actors.account.due import with_due
+from actors.account.family import spendable
+from actors.account.purses import Amounts, draw_deposit
 from actors.account.state import Account, OutstandingHold
 
 
@@ -22,6 +26,17 @@ def held(account: Account) -> int:
 def available(account: Account) -> int:
     """What may be spent: all that the purses have and no hold reserves. Not below 0."""
     return max(0, sum(account.purses) - held(account))
+
+
+def drawn(account: Account, amount: int, business_day: int, spending_order: Iterable[int], balance_min: int) -> Amounts:
+    """What each purse gives towards `amount`, which was used already and which they hold together.
+
+    A guardian's policy holds while the other purses suffice; the deposit of `balance_min` pays last, if it must.
+    """
+    purses = spendable(account, business_day)
+    if sum(purses) < amount:
+        purses = account.purses
+    return draw_deposit(purses, amount, spending_order, balance_min)
 
 
 def with_hold(account: Account, hold: OutstandingHold) -> Account:

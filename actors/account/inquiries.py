@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from actors.account.checks.amounts import limits_of
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import Event, HoldExpired, Opened, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.expiry import unexpired
-from actors.account.purses import Amounts, draw_deposit, left
+from actors.account.holds import drawn
+from actors.account.purses import Amounts, left
 from actors.account.service import asked
 from actors.account.state import Account
 from actors.account.tables import EVENTS, SERVICE
@@ -53,8 +56,9 @@ def inquire(
 def _available(account: Account, purses: Amounts, moment: Moment, policy: Policy) -> Amounts:
     """What would be left in each purse if all that is outstanding were captured now."""
     reserved = sum(hold.amount for hold in account.holds if hold.expires_us > moment.time_us)
-    balance_min = limits_of(account, policy).balance_min
-    return left(purses, draw_deposit(purses, min(reserved, sum(purses)), policy.spending_order, balance_min))
+    balance_min, holder = limits_of(account, policy).balance_min, replace(account, purses=purses)
+    reserved = min(reserved, sum(purses))
+    return left(purses, drawn(holder, reserved, moment.business_day, policy.spending_order, balance_min))
 
 
 def statement_entry(event: Any) -> StatementEntry:

@@ -17,10 +17,10 @@ from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import count
 from actors.account.due import with_due
 from actors.account.events import Captured, CaptureDeclined, Event, Held, HoldExpired
-from actors.account.family import spendable, with_drawn
-from actors.account.holds import available, freed
+from actors.account.family import with_drawn
+from actors.account.holds import available, drawn, freed
 from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
-from actors.account.purses import FAMILY, draw_deposit, held_in, left
+from actors.account.purses import FAMILY, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
 from actors.calendar import Moment
@@ -65,10 +65,8 @@ def _decide(
         day, period = original.business_day, original.period
     # What other holds reserve is promised to others, and stays.
     taken = min(request.amount, available(freed(account, request.original_terminal, request.original_stan)))
-    purses = spendable(account, moment.business_day)
-    if sum(purses) < taken:  # what was taken already is paid, whatever a guardian allows
-        purses = account.purses
-    paid = draw_deposit(purses, taken, policy.spending_order, limits_of(account, policy).balance_min)
+    balance_min = limits_of(account, policy).balance_min
+    paid = drawn(account, taken, moment.business_day, policy.spending_order, balance_min)
     return Captured(
         account.number, moment.time_us, account.position, request.terminal, request.stan,
         request.original_terminal, request.original_stan, request.amount, original.amount, original.merchant,

@@ -19,10 +19,14 @@ from actors.account.subsidy import apply_claimed, claimable, last_time_us, subsi
 from actors.calendar import Moment
 from actors.policy import Policy, Service, Terminal
 from wire.codes import Code, Reason
-from wire.messages import Advice, Purchase, SubsidyClaim
+from wire.messages import Advice, Hold, Purchase, SubsidyClaim
 
 _NOTHING_GRANTED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOTHING_GRANTED)
-_TAPS: Final[dict[type, Service]] = {Purchase: Service.PURCHASE, Advice: Service.ADVICE}
+_TAPS: Final[dict[type, Service]] = {
+    Purchase: Service.PURCHASE,
+    Hold: Service.HOLD,
+    Advice: Service.ADVICE,
+}
 """Requests that claim what is granted before they are decided."""
 
 

@@ -12,7 +12,7 @@ from simulators.accounts import Purses
 from simulators.auditor.model.checks import Verdict, card_problem, terminal_problem
 from simulators.auditor.world import NOTHING, Outcome, Rules, World, added, decide, refuse
 from wire.codes import Code, Reason
-from wire.messages import AccountRequest, Advice, GrantSubsidy, Purchase, SubsidyClaim
+from wire.messages import AccountRequest, Advice, GrantSubsidy, Hold, Purchase, SubsidyClaim
 
 BATCHES_MAX = 120
 
@@ -36,7 +36,7 @@ def grant_step(world: World, request: GrantSubsidy) -> Step:
 
 def at_tap(world: World, request: AccountRequest, rules: Rules) -> World:
     """What a tap makes of the world before it is decided itself."""
-    if not isinstance(request, Purchase | Advice):
+    if not isinstance(request, Purchase | Hold | Advice):
         return world
     if terminal_problem(request, rules) is not None or card_problem(world, request, rules) is not None:
         return world

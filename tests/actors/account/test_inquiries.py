@@ -25,15 +25,17 @@ from example_campus import (
     reversal,
     top_up,
 )
+from msgspec.structs import replace
 
 from actors.account.card import CardState, PersonClass
 from actors.account.events import Opened
 from actors.account.expiry import fall_due
 from actors.account.inquiries import events_wanted, inquire, statement_entry
+from actors.account.state import Family
 from actors.account.tables import DECIDE
 from actors.policy import HOLD_LIFETIME_US
 from wire.codes import Code, Reason
-from wire.messages import Answer, Statement, StatementEntry
+from wire.messages import Answer, Capture, Statement, StatementEntry
 
 
 def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
@@ -141,3 +143,12 @@ def test_refused_inquiry_shows_no_balance(request_: Any) -> None:
     assert inquire(lost, request_, [PURCHASED], NOON, POLICY) == Answer(
         TILL.number, 7, Code.LOST_CARD, Reason.CARD_LOST, 0, (), ()
     )
+
+
+def test_balance_beside_a_hold_is_what_its_capture_would_leave_under_a_guardians_policy() -> None:
+    family = Family("g-7", purchase_max=150)
+    holder = replace(holding(account(purses=(1_000, 0, 400)), outstanding(600, 3)), family=family)
+    answer = inquire(holder, balance_inquiry(1), [], NOON, POLICY)
+    assert answer.balances == (550, 0, 250)
+    captured = DECIDE[Capture](holder, capture(4, HOLD, 600), HELD, NOON, POLICY, 99)
+    assert captured.balances == answer.balances

@@ -23,6 +23,7 @@ from example_campus import (
     balance_inquiry,
     card_of,
     command,
+    hold,
     mini_statement,
     opened_shard,
     opening,
@@ -202,7 +203,7 @@ def test_claim_is_not_reversed() -> None:
     assert (refused.code, refused.reason) == (Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
 
 
-@pytest.mark.parametrize("tap", [purchase(3, 200), purchase(3, 10**9), advice(3, 1, 200)])
+@pytest.mark.parametrize("tap", [purchase(3, 200), purchase(3, 10**9), advice(3, 1, 200), hold(3, 200)])
 def test_tap_claims_first(tap: Any) -> None:
     event = claim_at_tap(GRANTED, tap, NOON, POLICY)
     assert event == SubsidyClaimedAtTap(ALICE, NOON_US, 1, ("2026-09", "2026-10"), 800, END_LATER, TODAY, (10_000, 800))
