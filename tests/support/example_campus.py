@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from actors.account.card import CardState, PersonClass
+from actors.account.due import with_due
 from actors.account.kind import ACCOUNT
 from actors.account.pins import keyed_hash
 from actors.account.state import Account, OutstandingHold, Pin
@@ -206,7 +207,7 @@ def release(stan: int, of: Any, terminal: int = BATH.number) -> Release:
 
 def holding(holder: Account, *holds: OutstandingHold) -> Account:
     """The account with these holds and no others."""
-    return replace(holder, holds=holds, due_us=min((hold.expires_us for hold in holds), default=0))
+    return with_due(replace(holder, holds=holds))
 
 
 def outstanding(

@@ -35,11 +35,7 @@ def _refusal(account: Account, request: ReplaceCard, _moment: Moment, policy: Po
         or reviewed_check(account)
         or thawed_check(account)
         or new_card_check(account, request.card)
-        or (
-            funds_check(account.purses, _fee(request, policy), reserved=held(account))
-            if request.fee is FeePayment.PURSES
-            else None
-        )
+        or _fee_check(account, request, policy)
     )
 
 
