@@ -357,10 +357,18 @@ class Histories(RuleBasedStateMachine):
     @rule(
         account=st.sampled_from([ACTIVE, ACTIVE, STAFF]), amount=st.integers(1, 900),
         seconds=st.sampled_from([0, 0, 30, 61]), used=st.sampled_from([1, 50, 100, 101]),
-        ends=st.lists(st.sampled_from(["capture", "release", "reversal", "purchase", "inquiry"]), max_size=3),
+        ends=st.lists(st.sampled_from(["capture", "release", "reversal", "purchase", "hold", "inquiry"]), max_size=3),
+        has=st.sampled_from([None, None, 200, 1_200]),
     )  # fmt: skip
-    def visit_to_the_bath(self, account: str, amount: int, seconds: int, used: int, ends: list[str]) -> None:
-        """A hold with the right card, and soon, or too late, what becomes of it."""
+    def visit_to_the_bath(
+        self, account: str, amount: int, seconds: int, used: int, ends: list[str], has: int | None
+    ) -> None:
+        """A hold with the right card, and soon, or too late, what becomes of it; sometimes with little money.
+
+        Without that the limits of a day end before the money does, and nothing is refused because of what is held.
+        """
+        if has is not None:
+            self.command(CorrectEntry, account, 0, has - self.shard.state(account).purses[0], CorrectionReason.PAID_OUT)
         card = self.cards[account][-1]
         held = Hold(BATH, next(self.stans), 1_000, account, card, amount)
         self.ask(held)
@@ -375,6 +383,8 @@ class Histories(RuleBasedStateMachine):
                 self.ask(Reversal(*named, BATH, held.stan, amount))
             elif end == "purchase":
                 self.ask(Purchase(*named, card, 1_000))
+            elif end == "hold":
+                self.ask(Hold(*named, card, amount))
             else:
                 self.ask(BalanceInquiry(*named, card))
 
