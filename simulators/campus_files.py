@@ -1,4 +1,4 @@
-"""The campus of an embedded peak: five canteens, their terminals and stations, written as the switch reads them."""
+"""The campus of an embedded peak: canteens, baths and card office, with their stations, as the switch reads them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,22 @@ TERMINALS_PER_CONCENTRATOR = 32
 LONE_SHARE = 0.25
 """Of a canteen's windows: those that hold a connection of their own."""
 
-KIOSKS_PER_CANTEEN = 2
+TOP_UP_MACHINES_PER_CANTEEN = 2
+KIOSKS = 8
+"""Where cardholders report losses and choose PINs."""
+
+DESKS = 32
+BATHS_SPARE = 1.3
+"""More than are taken at one time when people bathe."""
+
+SECONDS_BETWEEN_BATHS = 0.05
+"""Real time that a hold and its capture take, at most."""
+
 FIRST_TERMINAL = 1001
+_TAKES_PINS = frozenset({"canteen", "kiosk", "operator"})
 _CANTEENS = ("north", "south", "east", "west", "garden")
+_BATH_HOUSE = len(_CANTEENS) + 1
+_CARD_OFFICE = len(_CANTEENS) + 2
 
 _HEAD = """\
 # Written by `tapswitch peak` for its embedded switch.
@@ -39,6 +52,10 @@ purchase_max = "200.00"
 day_max = "500.00"
 top_up_max = "1000.00"
 balance_max = "5000.00"
+
+[[roles]]
+name = "officer"
+commands = ["reset-pin", "bind-family", "set-family-policy", "credit-family", "grant-subsidy"]
 
 [sessions]
 # Arrivals are compressed, and with them the pace of every terminal.
@@ -81,41 +98,79 @@ class CampusFiles(NamedTuple):
     accounts: Path
 
 
+class Sizes(NamedTuple):
+    """How much is to happen in real, compressed time, and how many terminals there are for it."""
+
+    taps_per_second_max: float = 0.0
+    baths_per_second: float = 0.0
+    bath_seconds: float = 0.0
+    """Real time that the water runs on average."""
+
+    @property
+    def windows(self) -> int:
+        """Of all canteens together."""
+        return min(max(WINDOWS_MIN, math.ceil(self.taps_per_second_max / TAPS_PER_SECOND_AND_WINDOW)), WINDOWS_MAX)
+
+    @property
+    def baths(self) -> int:
+        """None where nobody bathes."""
+        taken = self.baths_per_second * (self.bath_seconds + SECONDS_BETWEEN_BATHS)
+        return min(math.ceil(taken * BATHS_SPARE), WINDOWS_MAX)
+
+
 class _Station(NamedTuple):
     name: str
     terminals: range
     kind: str
+    role: str | None = None
 
 
-def write_campus(folder: Path, cards: list[Card], taps_per_second_max: float = 0.0) -> CampusFiles:
+class _Site(NamedTuple):
+    name: str
+    merchant: int
+    title: str
+    stations: list[_Station]
+
+
+def write_campus(folder: Path, cards: list[Card], sizes: Sizes | None = None) -> CampusFiles:
     """Write campus.toml, secrets.toml (mode 0600, fresh random keys) and accounts.csv into an existing folder.
 
-    There are windows enough for `taps_per_second_max`, which is meant in real, compressed time.
+    Without `sizes` there are as few terminals as there may be.
     """
+    sizes = sizes or Sizes()
     files = CampusFiles(folder / "campus.toml", folder / "accounts.csv")
     numbers = iter(range(FIRST_TERMINAL, 10**8))
-    windows = min(max(WINDOWS_MIN, math.ceil(taps_per_second_max / TAPS_PER_SECOND_AND_WINDOW)), WINDOWS_MAX)
-    stations = {
-        canteen: list(_stations(canteen, round(windows * share), numbers))
-        for canteen, share in zip(_CANTEENS, CANTEEN_SHARES, strict=True)
-    }
-    files.campus.write_text(_HEAD + "".join(_sections(stations)), encoding="utf-8")
-    _write_secrets(folder / SECRETS_NAME, [station for group in stations.values() for station in group])
+    sites = [
+        _Site(name, merchant, f"{name.title()} canteen", list(_canteen(name, round(sizes.windows * share), numbers)))
+        for merchant, (name, share) in enumerate(zip(_CANTEENS, CANTEEN_SHARES, strict=True), 1)
+    ]
+    sites.append(_Site("baths", _BATH_HOUSE, "Bath house", list(_concentrators("baths", sizes.baths, numbers, "bath"))))
+    sites.append(_Site("office", _CARD_OFFICE, "Card office", list(_card_office(numbers))))
+    files.campus.write_text(_HEAD + "".join(_sections(sites)), encoding="utf-8")
+    _write_secrets(folder / SECRETS_NAME, [station for site in sites for station in site.stations])
     write_accounts(files.accounts, cards)
     return files
 
 
-def _stations(canteen: str, windows: int, numbers: Iterator[int]) -> Iterator[_Station]:
-    """Concentrators, then lone windows, then top-up kiosks, which are alone too."""
+def _canteen(name: str, windows: int, numbers: Iterator[int]) -> Iterator[_Station]:
+    """Concentrators, then lone windows, then top-up machines, which are alone too."""
     lone = max(1, round(windows * LONE_SHARE))
-    shared = windows - lone
-    for index, first in enumerate(range(0, shared, TERMINALS_PER_CONCENTRATOR), 1):
-        size = min(TERMINALS_PER_CONCENTRATOR, shared - first)
-        yield _Station(f"{canteen}-{index}", _take(numbers, size), "canteen")
+    yield from _concentrators(name, windows - lone, numbers, "canteen")
     for index in range(1, lone + 1):
-        yield _Station(f"{canteen}-window-{index}", _take(numbers, 1), "canteen")
-    for index in range(1, KIOSKS_PER_CANTEEN + 1):
-        yield _Station(f"{canteen}-kiosk-{index}", _take(numbers, 1), "top-up")
+        yield _Station(f"{name}-window-{index}", _take(numbers, 1), "canteen")
+    for index in range(1, TOP_UP_MACHINES_PER_CANTEEN + 1):
+        yield _Station(f"{name}-top-up-{index}", _take(numbers, 1), "top-up")
+
+
+def _card_office(numbers: Iterator[int]) -> Iterator[_Station]:
+    yield from _concentrators("kiosks", KIOSKS, numbers, "kiosk")
+    yield _Station("desks", _take(numbers, DESKS), "operator", "officer")
+
+
+def _concentrators(name: str, terminals: int, numbers: Iterator[int], kind: str) -> Iterator[_Station]:
+    for index, first in enumerate(range(0, terminals, TERMINALS_PER_CONCENTRATOR), 1):
+        size = min(TERMINALS_PER_CONCENTRATOR, terminals - first)
+        yield _Station(f"{name}-{index}", _take(numbers, size), kind)
 
 
 def _take(numbers: Iterator[int], count: int) -> range:
@@ -125,25 +180,26 @@ def _take(numbers: Iterator[int], count: int) -> range:
     return range(first, first + count)
 
 
-def _sections(stations: dict[str, list[_Station]]) -> Iterator[str]:
-    for merchant, (canteen, group) in enumerate(stations.items(), 1):
-        yield f'\n[[sites]]\nname = "{canteen}"\n'
-        yield f'\n[[merchants]]\nnumber = {merchant}\nname = "{canteen.title()} canteen"\nsite = "{canteen}"\n'
-        for station in group:
+def _sections(sites: list[_Site]) -> Iterator[str]:
+    for site in sites:
+        yield f'\n[[sites]]\nname = "{site.name}"\n'
+        yield f'\n[[merchants]]\nnumber = {site.merchant}\nname = "{site.title}"\nsite = "{site.name}"\n'
+        for station in site.stations:
             first, last = station.terminals[0], station.terminals[-1]
             run = str(first) if first == last else f"{first}-{last}"
-            yield f'\n[[stations]]\nname = "{station.name}"\nsite = "{canteen}"\n'
+            role = f'role = "{station.role}"\n' if station.role else ""
+            yield f'\n[[stations]]\nname = "{station.name}"\nsite = "{site.name}"\n{role}'
             yield (
                 f'\n[[terminals]]\nnumbers = "{run}"\nstation = "{station.name}"\n'
-                f'merchant = {merchant}\nkind = "{station.kind}"\n'
+                f'merchant = {site.merchant}\nkind = "{station.kind}"\n'
             )
 
 
 def _write_secrets(path: Path, stations: list[_Station]) -> None:
     text = "".join(f'[stations.{station.name}]\n1 = "{secrets.token_hex(KEY_BYTES)}"\n\n' for station in stations)
     text += f'[pin]\nhash_key = "{secrets.token_hex(KEY_BYTES)}"\n\n[pin.terminals]\n'
-    sells = [number for station in stations if station.kind == "canteen" for number in station.terminals]
-    text += "".join(f'{number} = "{secrets.token_hex(KEY_BYTES)}"\n' for number in sells)
+    takes_pins = [number for station in stations if station.kind in _TAKES_PINS for number in station.terminals]
+    text += "".join(f'{number} = "{secrets.token_hex(KEY_BYTES)}"\n' for number in takes_pins)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -34,6 +34,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.INSUFFICIENT_FUNDS: "insufficient funds",
     Code.EXPIRED_CARD: "expired card",
     Code.NOT_PERMITTED_TO_TERMINAL: "not permitted to terminal",
+    Code.INCORRECT_PIN: "PIN required or wrong",
     Code.OVER_AMOUNT_LIMIT: "over amount limit",
     Code.RESTRICTED_CARD: "restricted card",
     Code.DUPLICATE: "duplicate with other content",

@@ -52,13 +52,13 @@ class Display:
         self._seen = (monotonic(), 0, 0)
         self._frame = self._take_frame(1.0)
         self._progress = Progress(
-            TextColumn("[bold]taps"),
+            TextColumn("[bold]requests"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             TimeRemainingColumn(),
             expand=True,
         )
-        self._bar = self._progress.add_task("taps", total=planned)
+        self._bar = self._progress.add_task("requests", total=planned)
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
@@ -165,26 +165,7 @@ def print_closing(console: Console, report: PeakReport, folder: str) -> None:
     table = Table(title="the peak", show_header=False, title_style="bold")
     table.add_column()
     table.add_column(justify="right")
-    latency = report.latency_ms
-    for name, value in (
-        ("taps offered", f"{report.offered:,}"),
-        ("answered", f"{report.answered:,}"),
-        ("approved", f"{report.approved:,}"),
-        *((f"declined {code}", f"{count:,}") for code, count in report.declined_by_code.items()),
-        *((f"answered {code}, undecided", f"{count:,}") for code, count in report.technical_by_code.items()),
-        ("sent again", f"{report.retried:,}"),
-        ("reversed", f"{report.reversed:,}"),
-        ("answered per second at the peak", f"{report.answered_per_s_max:,.0f}"),
-        (
-            "latency p50 / p99 / p99.9 ms",
-            f"{latency.intended.p50:.2f} / {latency.intended.p99:.2f} / {latency.intended.p999:.2f}",
-        ),
-        ("balances checked", f"{report.balances_checked:,}"),
-        ("lost", f"{report.lost:,}"),
-        ("counted twice", f"{report.doubled:,}"),
-        ("ledger imbalance", _known(report.imbalance_minor_units)),
-        ("switch's counts agree", _known(report.switch_counts_agree)),
-    ):
+    for name, value in _closing_rows(report):
         table.add_row(name, value)
     console.print(table)
     for finding in report.findings[:10]:
@@ -194,6 +175,40 @@ def print_closing(console: Console, report: PeakReport, folder: str) -> None:
         "[bold green]The audit holds.[/]" if report.holds else f"[bold red]The audit is broken: {faults} faults.[/]"
     )
     console.print(f"Report: {folder}/report.html", soft_wrap=True)
+
+
+def _closing_rows(report: PeakReport) -> list[tuple[str, str]]:
+    latency = report.latency_ms
+    return [
+        ("requests offered", f"{report.offered:,}"),
+        ("answered", f"{report.answered:,}"),
+        ("approved", f"{report.approved:,}"),
+        *((f"declined {code}", f"{count:,}") for code, count in report.declined_by_code.items()),
+        *((f"answered {code}, undecided", f"{count:,}") for code, count in report.technical_by_code.items()),
+        ("sent again", f"{report.retried:,}"),
+        ("reversed", f"{report.reversed:,}"),
+        *(
+            (name, f"{count:,}")
+            for name, count in (
+                ("not served", report.not_served),
+                ("sold offline, then uploaded", report.sold_offline),
+                ("turned away by a terminal without connection", report.turned_away),
+            )
+            if count
+        ),
+        ("answered per second at the peak", f"{report.answered_per_s_max:,.0f}"),
+        (
+            "latency p50 / p99 / p99.9 ms",
+            f"{latency.intended.p50:.2f} / {latency.intended.p99:.2f} / {latency.intended.p999:.2f}",
+        ),
+        ("balances checked", f"{report.balances_checked:,}"),
+        ("tills in balance", f"{report.tills_in_balance:,} of {report.tills:,}"),
+        ("lost", f"{report.lost:,}"),
+        ("counted twice", f"{report.doubled:,}"),
+        ("ledger imbalance", _known(report.imbalance_minor_units)),
+        ("in suspense, minor units", _known(report.suspense_minor_units)),
+        ("switch's counts agree", _known(report.switch_counts_agree)),
+    ]
 
 
 def _known(value: int | None) -> str:

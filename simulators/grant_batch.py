@@ -15,9 +15,9 @@ from simulators.auditor.auditor import is_decided
 from simulators.batch_file import BatchRow
 from simulators.desk import Desk
 from simulators.operator import CONNECT_SECONDS, COPIES_MAX, RETRY_SECONDS_MIN, TIME_OUT_SECONDS, WAIT_MS, OperatorError
-from simulators.station import Station
+from simulators.station import AnyReply, Station
 from wire.codes import Code
-from wire.messages import AccountReply, Answer, GrantSubsidy, Rejected
+from wire.messages import Answer, GrantSubsidy, Rejected
 
 BUSY_MAX = 150
 """How often one command is told to try again before the switch is given up: half a minute and more."""
@@ -51,9 +51,9 @@ async def grant_batch(
     desk: Desk, terminals: Iterable[int], batch: Batch, rows: Iterable[BatchRow], on_decided: OnDecided
 ) -> None:
     """Sign on, grant every row, sign off. Raises BatchStoppedError, and OperatorError before anything was sent."""
-    replies: dict[int, asyncio.Queue[AccountReply | Rejected]] = {number: asyncio.Queue() for number in terminals}
+    replies: dict[int, asyncio.Queue[AnyReply]] = {number: asyncio.Queue() for number in terminals}
 
-    def deliver(reply: AccountReply | Rejected) -> None:
+    def deliver(reply: AnyReply) -> None:
         if reply.terminal in replies:
             replies[reply.terminal].put_nowait(reply)
 
@@ -83,9 +83,7 @@ async def grant_batch(
         await asyncio.gather(connection, return_exceptions=True)
 
 
-async def _until_decided(
-    station: Station, request: GrantSubsidy, replies: asyncio.Queue[AccountReply | Rejected]
-) -> Answer:
+async def _until_decided(station: Station, request: GrantSubsidy, replies: asyncio.Queue[AnyReply]) -> Answer:
     silent = busy = 0
     while silent < COPIES_MAX and busy < BUSY_MAX:
         try:

@@ -6,21 +6,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from time import monotonic
+from typing import cast
 
 from simulators.auditor.auditor import Auditor, is_decided
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.requests import Key, key_of
-from simulators.station import Station
+from simulators.station import AnyReply, Station
 from wire.codes import TECHNICAL_CODES, Code
-from wire.messages import AccountReply, AccountRequest, Answer, Rejected
-
-WAIT_MS = 2_000
-"""What a request says that its terminal will still wait."""
+from wire.messages import AccountReply, AccountRequest, Answer, Rejected, TerminalRequest
 
 TIME_OUT_SECONDS = 2.5
-"""What a terminal really waits: longer than it says, so that the switch's own "too late" can still reach it."""
+"""What a terminal really waits: longer than its requests say, so that the switch's "too late" can still reach it."""
 
-AnyReply = AccountReply | Rejected
 OnDecided = Callable[[AnyReply, float], None]
 """Told the first decided answer, and the monotonic time at which it came."""
 
@@ -28,7 +25,7 @@ OnDecided = Callable[[AnyReply, float], None]
 class _Question:
     __slots__ = ("copies", "drops", "on_decided", "reply", "request")
 
-    def __init__(self, request: AccountRequest) -> None:
+    def __init__(self, request: AccountRequest | TerminalRequest) -> None:
         self.request = request
         self.copies = 0
         self.drops = False
@@ -51,12 +48,14 @@ class Line:
     async def ask(
         self,
         station: Station,
-        request: AccountRequest,
+        request: AccountRequest | TerminalRequest,
         *,
         drop_reply: bool = False,
         on_decided: OnDecided | None = None,
     ) -> AnyReply | None:
         """Send one copy and wait for an answer to any copy; None when the time-out passes without one.
+
+        The auditor is told of requests about accounts only.
 
         With `drop_reply` whatever comes is judged, but lost on its way into the terminal.
         """
@@ -69,7 +68,8 @@ class Line:
         question.reply = reply
         while not station.connected:
             await station.ready()
-        self._auditor.record_sent(request)
+        if not isinstance(request, TerminalRequest):
+            self._auditor.record_sent(request)
         station.send(request)
         question.copies += 1
         self.copies_sent += 1
@@ -90,7 +90,8 @@ class Line:
         if question is None:
             self._auditor.report(Finding(Fault.UNASKED_REPLY, "", *key, "no such request was sent"))
             return
-        self._auditor.judge(question.request, reply)
+        if not isinstance(question.request, TerminalRequest):
+            self._auditor.judge(question.request, cast("AccountReply | Rejected", reply))
         if isinstance(reply, Answer | Rejected) and reply.code in TECHNICAL_CODES:
             self.technical[reply.code] += 1
         question.copies -= 1

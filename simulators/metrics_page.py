@@ -24,6 +24,9 @@ class Page(Struct, frozen=True):
     imbalance: int | None
     """In minor units, over all shards; None if the page does not say."""
 
+    suspense: int | None
+    """In minor units, likewise."""
+
     started: dict[str, float]
     """By shard: when its process was started, and began to count."""
 
@@ -40,7 +43,7 @@ def parse_page(*texts: str) -> Page:
     Raises ValueError if a supervisor names a shard of which no text tells: a part is not taken for the whole.
     """
     decisions: Counter[tuple[str, Code]] = Counter()
-    imbalance = 0
+    imbalance = suspense = 0
     started: dict[str, float] = {}
     named: set[str] = set()
     for text in texts:
@@ -51,11 +54,12 @@ def parse_page(*texts: str) -> Page:
         for labels, value in samples["tapswitch_ledger_imbalance_minor_units"]:
             imbalance += abs(int(value))
             started[f"shard-{labels['shard']}"] = start
+        suspense += sum(int(value) for _, value in samples["tapswitch_suspense_minor_units"])
         named |= {labels["process"] for labels, _ in samples["tapswitch_process_serving"]}
     missing = {name for name in named if name.startswith("shard-")} - started.keys()
     if missing:
         raise ValueError(f"no metrics of {', '.join(sorted(missing))}")
-    return Page(decisions, imbalance if started else None, started)
+    return Page(decisions, imbalance if started else None, suspense if started else None, started)
 
 
 async def read_page(http: str | None) -> Page | None:

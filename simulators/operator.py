@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from simulators.auditor.auditor import is_decided
 from simulators.campus import StationKey
-from simulators.station import Address, Station
+from simulators.station import Address, AnyReply, Station
 from wire.codes import Code
-from wire.messages import AccountReply, Answer, OfficeRequest, Rejected
+from wire.messages import Answer, OfficeRequest, Rejected
 
 WAIT_MS = 5_000
 """What a command says that its operator will still wait."""
@@ -33,7 +33,7 @@ class Given(NamedTuple):
     """What became of a command. `reply` None: no copy was answered."""
 
     request: OfficeRequest
-    reply: AccountReply | Rejected | None
+    reply: AnyReply | None
     copies: int
 
     @property
@@ -54,7 +54,7 @@ async def give(
 
     Every copy has the same STAN, so it has one effect. Raises OperatorError before anything was sent.
     """
-    replies: asyncio.Queue[AccountReply | Rejected] = asyncio.Queue()
+    replies: asyncio.Queue[AnyReply] = asyncio.Queue()
     station = Station(address, name, key, replies.put_nowait)
     connection = asyncio.create_task(station.run())
     try:
@@ -69,13 +69,11 @@ async def give(
         await asyncio.gather(connection, return_exceptions=True)
 
 
-async def _until_decided(
-    station: Station, request: OfficeRequest, replies: asyncio.Queue[AccountReply | Rejected]
-) -> Given:
-    last: AccountReply | Rejected | None = None
+async def _until_decided(station: Station, request: OfficeRequest, replies: asyncio.Queue[AnyReply]) -> Given:
+    last: AnyReply | None = None
     copies = 0
     while copies < COPIES_MAX:
-        reply: AccountReply | Rejected | None = None
+        reply: AnyReply | None = None
         try:
             async with asyncio.timeout(TIME_OUT_SECONDS):
                 while not station.send(request):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,15 +25,16 @@ from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.world import Rules
 from simulators.bad_input import BadInputError
 from simulators.campus import Campus, read_campus
-from simulators.campus_files import write_campus
+from simulators.campus_files import Sizes, write_campus
 from simulators.display import Display
 from simulators.embedded import embedded_switch
 from simulators.fleet import Fleet
 from simulators.metrics_page import Page, read_page
-from simulators.plan import Tap, plan_taps
+from simulators.plan import BATH_SECONDS_MAX, BATH_SECONDS_MIN, Visit, plan_visits
 from simulators.population import make_population
 from simulators.report import BROKEN, HOLDS, LatencyReport, PeakReport, count, versions, write_report
-from simulators.scenario import Scenario
+from simulators.requester import Ending
+from simulators.scenario import Outage, Scenario
 from simulators.station import Address
 from simulators.tally import SLICES, Tally
 
@@ -77,6 +82,24 @@ class _Scene(Struct, frozen=True):
     cards: Sequence[Card]
     today: int
     whole_day: bool
+    """Whether everything of that business day was, or will be, seen, and no other day is touched."""
+
+    clock_rate: float = 1.0
+    """How many seconds of the switch's clock pass in a real one."""
+
+    first_offline_number: int | None = 1
+    """With which terminals begin; None: they lost their counter, and continue from the switch's time."""
+
+
+class _Closing(NamedTuple):
+    """What was asked for when everybody had gone."""
+
+    balances: int
+    tills_in_balance: int
+
+
+Happening = Callable[[float], None]
+"""Called with the monotonic time at which it is due."""
 
 
 async def peak_embedded(settings: Settings, console: Console) -> PeakReport:
@@ -84,8 +107,7 @@ async def peak_embedded(settings: Settings, console: Console) -> PeakReport:
     with tempfile.TemporaryDirectory(prefix="tapswitch-peak-") as name:
         folder = Path(name)
         cards = make_population(settings.cards or DEFAULT_CARDS, settings.seed)
-        taps_per_second_max = settings.scenario.taps_per_second_max(len(cards)) * settings.speed
-        files = write_campus(folder, cards, taps_per_second_max)
+        files = write_campus(folder, cards, _sizes(settings, len(cards)))
         campus = read_campus(files.campus)
         midnight = _tomorrow(campus)
         preparation = timedelta(seconds=PREPARATION_SECONDS * settings.speed)
@@ -95,8 +117,19 @@ async def peak_embedded(settings: Settings, console: Console) -> PeakReport:
         clock = f"{_local(begins)},{settings.speed:g},{_local(ends)}"
         async with embedded_switch(folder, files, clock) as switch:
             today, last_day = campus.business_day(begins), campus.business_day(ends)
-            scene = _Scene(switch.address, switch.http, campus, cards, today, today == last_day)
+            scene = _Scene(
+                switch.address, switch.http, campus, cards, today, today == last_day, clock_rate=settings.speed
+            )  # fmt: skip
             return await _drive(settings, scene, console)
+
+
+def _sizes(settings: Settings, cards: int) -> Sizes:
+    scenario, speed = settings.scenario, settings.speed
+    return Sizes(
+        scenario.taps_per_second_max(cards) * speed,
+        scenario.baths_per_second(cards) * speed,
+        (BATH_SECONDS_MIN + BATH_SECONDS_MAX) / 2 / speed,
+    )
 
 
 def _tomorrow(campus: Campus) -> datetime:
@@ -119,7 +152,9 @@ async def peak_connected(settings: Settings, running: Running, console: Console)
     if running.http is not None and await read_page(running.http) is None:
         raise BadInputError(f"--http {running.http}: no metrics of a switch there, or on Ray not of all its processes")
     console.print(f"Asking {running.address} for {len(cards):,} opening balances.")
-    scene = _Scene(running.address, running.http, campus, cards, 0, whole_day=False)
+    scene = _Scene(
+        running.address, running.http, campus, cards, 0, whole_day=False, first_offline_number=None
+    )  # fmt: skip
     async with Fleet(campus, running.address, cards, _auditor(scene), Tally(1.0)) as fleet:
         held = await fleet.inquire_all()
         today = campus.business_day(datetime.fromtimestamp(fleet.switch_time_us / 1e6, UTC))
@@ -136,20 +171,35 @@ async def _drive(settings: Settings, scene: _Scene, console: Console) -> PeakRep
     tally = Tally(settings.drive_seconds)
     before = await read_page(scene.http)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    async with Fleet(scene.campus, scene.address, scene.cards, auditor, tally) as fleet:
-        taps = _plan(settings, scene, fleet)
-        console.print(f"{fleet.terminals} terminals on {fleet.stations} connections; {len(taps):,} taps to come.")
-        async with Display(console, tally, len(taps), fleet).shown():
+    fleet = Fleet(
+        scene.campus, scene.address, scene.cards, auditor, tally, pace=settings.speed, clock_rate=scene.clock_rate
+    )  # fmt: skip
+    async with fleet:
+        visits = plan_visits(scene.cards, settings.scenario, settings.seed, fleet.facilities)
+        await _begin_day(scene, fleet)
+        console.print(f"{fleet.terminals} terminals on {fleet.stations} connections; {len(visits):,} visits to come.")
+        async with Display(console, tally, len(visits), fleet).shown():
             with _uncollected():
-                await _send(taps, settings.speed, fleet)
+                await _send(visits, settings, fleet)
                 await fleet.settle(SETTLE_SECONDS)
-        console.print("Checking every balance.")
-        checked = await _check_balances(fleet, auditor)
+        console.print("Checking every balance, hot list and till.")
+        closing = await _close(scene, fleet, auditor)
     auditor.finish()
     after = await read_page(scene.http)
-    report = _report(settings, scene, fleet, tally, auditor, checked, started_at, before, after)
+    if before is not None and after is not None and after.since(before) is not None:
+        auditor.judge_suspense((after.suspense or 0) - (before.suspense or 0))
+    report = _report(settings, scene, fleet, tally, auditor, closing, started_at, before, after)
     write_report(settings.report, report, tally)
     return report
+
+
+async def _begin_day(scene: _Scene, fleet: Fleet) -> None:
+    first = fleet.switch_time_us if scene.first_offline_number is None else scene.first_offline_number
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await fleet.begin_day(scene.today, first)
+    except TimeoutError:
+        raise BadInputError(f"{scene.address}: terminals got no parameters within {CLOSING_SECONDS:.0f} s") from None
 
 
 def _auditor(scene: _Scene) -> Auditor:
@@ -160,19 +210,6 @@ def _auditor(scene: _Scene) -> Auditor:
         prices=campus.prices,
     )  # fmt: skip
     return Auditor(scene.cards, rules)
-
-
-def _plan(settings: Settings, scene: _Scene, fleet: Fleet) -> list[Tap]:
-    """A canteen gets customers in proportion to its windows."""
-    weights = [canteen.windows for canteen in fleet.canteens]
-    return plan_taps(
-        len(scene.cards),
-        settings.scenario,
-        settings.seed,
-        weights,
-        scene.campus.limits.purchase_max,
-        kiosks=fleet.kiosks.windows > 0,
-    )
 
 
 @contextmanager
@@ -189,26 +226,46 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-async def _send(taps: Sequence[Tap], speed: float, fleet: Fleet) -> None:
-    """Open loop: every tap arrives when the plan says, whatever became of those before it."""
+async def _send(visits: Sequence[Visit], settings: Settings, fleet: Fleet) -> None:
+    """Open loop: everybody comes when the plan says, whatever became of those before."""
     fleet.started_at = start = monotonic()
-    for tap in taps:
-        due = start + tap.second / speed
+    for second, happens in _timeline(visits, settings, fleet):
+        due = start + second / settings.speed
         if (wait := due - monotonic()) > 0:
             await asyncio.sleep(wait)
-        fleet.arrive(tap, due)
+        happens(due)
 
 
-async def _check_balances(fleet: Fleet, auditor: Auditor) -> int:
-    """How many balances the switch told; the auditor judges each of them."""
+def _timeline(visits: Sequence[Visit], settings: Settings, fleet: Fleet) -> Iterable[tuple[float, Happening]]:
+    """Everything that happens from outside, with its second of the scenario, in order."""
+    outages: list[tuple[float, Happening]] = []
+    for outage in settings.scenario.outages:
+        outages.append((outage.from_minute * 60.0, partial(_cut_off, fleet, outage)))
+        outages.append((outage.to_minute * 60.0, partial(_restore, fleet, outage, settings.seed)))
+    arrivals: Iterator[tuple[float, Happening]] = ((visit.second, partial(fleet.arrive, visit)) for visit in visits)
+    return merge(arrivals, sorted(outages, key=itemgetter(0)), key=itemgetter(0))
+
+
+def _cut_off(fleet: Fleet, outage: Outage, _due: float) -> None:
+    fleet.cut_off(outage.canteen)
+
+
+def _restore(fleet: Fleet, outage: Outage, seed: int, _due: float) -> None:
+    fleet.restore(outage.canteen, seed)
+
+
+async def _close(scene: _Scene, fleet: Fleet, auditor: Auditor) -> _Closing:
+    """Ask for every balance, reconcile every till; the auditor judges each of them."""
+    balances = in_balance = 0
     try:
         async with asyncio.timeout(CLOSING_SECONDS):
-            held = await fleet.inquire_all()
+            balances = sum(purses is not None for purses in await fleet.inquire_all())
+            last_day = scene.campus.business_day(datetime.fromtimestamp(fleet.switch_time_now_us / 1e6, UTC))
+            in_balance = await fleet.end_day(scene.today if scene.today == last_day else None)
     except TimeoutError:
-        text = f"not every balance could be asked within {CLOSING_SECONDS:.0f} s"
+        text = f"not every balance and till could be asked within {CLOSING_SECONDS:.0f} s"
         auditor.report(Finding(Fault.UNRESOLVED, "", 0, 0, text))
-        return 0
-    return sum(purses is not None for purses in held)
+    return _Closing(balances, in_balance)
 
 
 def _report(
@@ -217,7 +274,7 @@ def _report(
     fleet: Fleet,
     tally: Tally,
     auditor: Auditor,
-    checked: int,
+    closing: _Closing,
     started_at: str,
     before: Page | None,
     after: Page | None,
@@ -241,7 +298,9 @@ def _report(
         approved=tally.approved,
         declined_by_code=tally.declined_by_code(),
         technical_by_code=fleet.technical_by_code,
-        not_served=tally.not_served,
+        not_served=tally.endings[Ending.NOT_SERVED],
+        sold_offline=tally.endings[Ending.SOLD_OFFLINE],
+        turned_away=tally.endings[Ending.TURNED_AWAY],
         retried=tally.retried,
         reversed=tally.reversed,
         time_outs=fleet.time_outs,
@@ -251,10 +310,21 @@ def _report(
         doubled=count(auditor.faults, Fault.DOUBLED),
         faults={fault.value: number for fault, number in auditor.faults.items()},
         findings=auditor.findings,
-        balances_checked=checked,
+        balances_checked=closing.balances,
+        tills=fleet.tills,
+        tills_in_balance=closing.tills_in_balance,
+        suspense_minor_units=None if after is None else after.suspense,
+        decisions_by_service=_by_service(auditor),
         imbalance_minor_units=imbalance,
         switch_counts_agree=agree,
         latency_ms=LatencyReport(tally.intended.percentiles(), tally.actual.percentiles()),
         started_at=started_at,
         versions=versions(),
     )
+
+
+def _by_service(auditor: Auditor) -> dict[str, dict[str, int]]:
+    decisions: dict[str, dict[str, int]] = {}
+    for (service, code), number in sorted(auditor.counts.items()):
+        decisions.setdefault(service, {})[f"{code:02d}"] = number
+    return decisions

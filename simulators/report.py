@@ -49,8 +49,17 @@ class PeakReport(Struct, frozen=True):
     technical_by_code: dict[str, int]
     """Answers that decided nothing (30, 63, 68, 91, 96), inquiries' among them."""
 
+    decisions_by_service: dict[str, dict[str, int]]
+    """How often each code was decided, or an inquiry answered."""
+
     not_served: int
-    """Taps that were certainly refused for now (91) or too late (68), and given up."""
+    """Visits that were certainly refused for now (91) or too late (68), and given up."""
+
+    sold_offline: int
+    """Meals that a terminal sold while it was cut off; each is uploaded as an advice."""
+
+    turned_away: int
+    """By terminals that were cut off, and may not do alone what was asked."""
 
     retried: int
     reversed: int
@@ -64,6 +73,13 @@ class PeakReport(Struct, frozen=True):
     faults: dict[str, int]
     findings: list[Finding]
     balances_checked: int
+    tills: int
+    tills_in_balance: int
+    """Terminals with which the switch agrees about the whole business day; 0 where nobody knows all of that day."""
+
+    suspense_minor_units: int | None
+    """What the switch has in suspense at the end."""
+
     imbalance_minor_units: int | None
     switch_counts_agree: bool | None
     latency_ms: LatencyReport

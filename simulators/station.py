@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from simulators.campus import StationKey
@@ -21,12 +22,17 @@ from wire.messages import (
     Answer,
     Echo,
     Echoed,
+    Figures,
+    HotList,
+    Parameters,
     Rejected,
     SignedOff,
     SignedOn,
     SignOff,
     SignOn,
     Statement,
+    TerminalReply,
+    TerminalRequest,
 )
 from wire.noise import KEY_BYTES
 
@@ -34,7 +40,8 @@ BACK_OFF_SECONDS_MIN = 0.1
 BACK_OFF_SECONDS_MAX = 5.0
 SIGN_OFF_SECONDS = 2.0
 
-OnReply = Callable[[AccountReply | Rejected], None]
+AnyReply = AccountReply | TerminalReply | Rejected
+OnReply = Callable[[AnyReply], None]
 
 
 class Address(NamedTuple):
@@ -77,7 +84,7 @@ class _Session(asyncio.Protocol):
             self.write(SignOn(PROTOCOL_VERSION, "tapswitch simulator"))
         for message in messages:
             match message:
-                case Answer() | Statement() | Rejected():
+                case Answer() | Statement() | Figures() | Parameters() | HotList() | Rejected():
                     self._on_reply(message)
                 case Echoed():
                     self._echoed = True
@@ -110,6 +117,11 @@ class _Session(asyncio.Protocol):
         if self._connection.state is not State.CLOSED:
             self._transport.write(self._connection.send(outgoing))
 
+    def abort(self, why: str) -> None:
+        """As `end`, but what was written and is not on its way yet is lost."""
+        self._transport.abort()
+        self.end(why)
+
     def end(self, why: str) -> None:
         """Close at once; `why` is kept as the reason of the loss."""
         self._connection.close()
@@ -135,8 +147,13 @@ class Station:
         self._on_reply = on_reply
         self._session: _Session | None = None
         self._ready = asyncio.Event()
+        self._reachable = asyncio.Event()
+        self._reachable.set()
         self.limits: SignedOn | None = None
         """What the latest sign-on told."""
+
+        self.signed_on_at = 0.0
+        """When it told it: monotonic."""
 
         self.last_trouble = "it has not tried yet"
         self.connects = 0
@@ -146,13 +163,33 @@ class Station:
         """Whether a request would be sent now."""
         return self._ready.is_set()
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the network is gone, so that it does not even try."""
+        return not self._reachable.is_set()
+
+    def cut_off(self) -> None:
+        """The network is gone; what was under way in it is lost."""
+        self._reachable.clear()
+        if self._session is not None:
+            self._session.abort("cut off")
+
+    def restore(self) -> None:
+        """The network is there again."""
+        self._reachable.set()
+
+    def clock_us(self, rate: float = 1.0) -> int:
+        """The switch's time as its terminals keep it since the latest sign-on, at `rate` seconds a real second."""
+        assert self.limits is not None, "it was signed on once"
+        return self.limits.time_us + int((monotonic() - self.signed_on_at) * rate * 1_000_000)
+
     async def ready(self) -> SignedOn:
         """Wait until it is signed on."""
         await self._ready.wait()
         assert self.limits is not None, "set before ready"
         return self.limits
 
-    def send(self, request: AccountRequest) -> bool:
+    def send(self, request: AccountRequest | TerminalRequest) -> bool:
         """Hand one copy to the network. False, and nothing is sent, while it is not connected."""
         if self._session is None or not self._ready.is_set():
             return False
@@ -163,6 +200,7 @@ class Station:
         """Stay connected until cancelled; then sign off."""
         back_off = BACK_OFF_SECONDS_MIN
         while True:
+            await self._reachable.wait()
             if await self._one_session():
                 back_off = BACK_OFF_SECONDS_MIN
             await asyncio.sleep(back_off * (0.5 + secrets.randbelow(1_000) / 1_000))
@@ -184,9 +222,10 @@ class Station:
         if session.lost.done():
             self.last_trouble = f"{self._address}, station {self.name}: {session.lost.result()}"
             return False
-        self._open(session, session.signed_on.result())
+        limits = session.signed_on.result()
+        self._open(session, limits)
         try:
-            await self._keep_alive(session)
+            await self._keep_alive(session, limits)
         except asyncio.CancelledError:
             await self._sign_off(session)
             raise
@@ -200,13 +239,16 @@ class Station:
         return Connection.station(self.name, self._key.number, self._key.key, secrets.token_bytes(KEY_BYTES))
 
     def _open(self, session: _Session, limits: SignedOn) -> None:
-        self._session, self.limits = session, limits
+        if self.is_cut_off:
+            session.abort("cut off")
+            return
+        self._session, self.limits, self.signed_on_at = session, limits, monotonic()
         self.connects += 1
         self._ready.set()
 
-    async def _keep_alive(self, session: _Session) -> None:
-        assert self.limits is not None, "set when the session opened"
-        interval = max(self.limits.echo_interval_ms, 1_000) / 1_000
+    @staticmethod
+    async def _keep_alive(session: _Session, limits: SignedOn) -> None:
+        interval = max(limits.echo_interval_ms, 1_000) / 1_000
         while not session.lost.done():
             await asyncio.wait([session.lost], timeout=interval)
             if not session.lost.done():

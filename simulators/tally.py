@@ -7,6 +7,7 @@ from collections import Counter
 from msgspec import Struct
 
 from simulators.latency import Histogram
+from simulators.requester import Ending
 from wire.codes import Code
 
 SLICES = 100
@@ -32,7 +33,9 @@ class Tally:
 
         self.retried = 0
         self.reversed = 0
-        self.not_served = 0
+        self.endings: Counter[Ending] = Counter()
+        """How visits ended."""
+
         self.intended = Histogram()
         self.actual = Histogram()
         self.coarse = Histogram(SLICE_DIGITS)
@@ -64,6 +67,10 @@ class Tally:
         slice_ = self._slice(second)
         slice_.answered += 1
         slice_.intended.record(intended)
+
+    def end(self, ending: Ending) -> None:
+        """A visit is over, perhaps with a reversal to come."""
+        self.endings[ending] += 1
 
     def retry(self) -> None:
         """A further copy of a STAN was sent."""

@@ -1,137 +1,178 @@
-"""How a terminal behaves: one customer at a time, and no request left in doubt.
-
-No answer within the time-out: the same STAN is sent again, or a reversal is queued and sent until it is answered; the
-window goes on meanwhile, and only the same card waits. A terminal that sent more than one copy of a STAN ends it only
-with a decided answer or an accepted reversal.
-"""
+"""What a terminal does in a day: it serves customers, sells offline while it is cut off, uploads that, reconciles."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from enum import Enum, auto
+from random import Random
+from typing import NamedTuple
 
 from simulators.accounts import Card
-from simulators.auditor.auditor import is_decided
-from simulators.line import WAIT_MS, AnyReply, Line, OnDecided
-from simulators.plan import Mishap, Service
-from simulators.station import Station
-from wire.codes import Code
-from wire.messages import Answer, BalanceInquiry, Purchase, Rejected, Reversal, TopUp
+from simulators.errands import WAIT_MS, Bath, CashIn, Errand, Keypad, Meal, Reversible, purchase_of, request_of
+from simulators.line import Line, OnDecided
+from simulators.offline_book import OfflineBook, OfflineSale
+from simulators.plan import Mishap
+from simulators.requester import Ending, Requester, Served
+from simulators.station import AnyReply, Station
+from simulators.takings import Takings
+from wire.codes import Code, Reason
+from wire.messages import (
+    Advice,
+    Answer,
+    BalanceInquiry,
+    Capture,
+    Figures,
+    Hold,
+    HotList,
+    HotListInquiry,
+    Parameters,
+    ParametersInquiry,
+    Reconciliation,
+    Release,
+)
 
-COPIES_MAX = 3
-"""Of one STAN, before a terminal gives up and reverses."""
+HOT_CARDS_MAX = 500
+"""That a terminal takes in one answer."""
 
-RETRY_SECONDS_MIN = 0.05
-"""Before a further copy after 91, 96 or 68, unless the answer names a longer time."""
+UPLOADED_TWICE_SHARE = 0.1
+"""Of offline purchases: whose first answer the terminal forgets. Assumed."""
 
-CASH = 1
+_ASKS_FOR_PIN = frozenset({Reason.PIN_REQUIRED, Reason.PIN_WRONG})
 
 
-class Ending(Enum):
-    """How one customer's business ended."""
+class Surroundings(NamedTuple):
+    """Who watches a terminal, and how time passes around it."""
 
-    ANSWERED = auto()
-    NOT_SERVED = auto()
-    """Refused for now (91) or too late (68) with certainty: nothing happened."""
+    on_retry: Callable[[], None]
+    """Called when a customer's request is sent again."""
 
-    TO_REVERSE = auto()
-    """Given up in doubt."""
+    follow_up: Callable[[], OnDecided]
+    """Called when an errand makes another request; gives who is told its answer."""
+
+    pace: float = 1.0
+    """How many seconds of the scenario pass in a real one."""
+
+    clock_rate: float = 1.0
+    """How many seconds of the switch's clock do."""
 
 
 class Terminal:
-    """One window or kiosk. Its STANs continue from the switch's time, as those of one that lost its counter."""
+    """One window, kiosk, bath or desk."""
 
-    def __init__(self, number: int, station: Station, line: Line, on_retry: Callable[[], None]) -> None:
-        self.number = number
-        self._station = station
-        self._line = line
-        self._on_retry = on_retry
-        self._stan = 0
+    def __init__(self, keypad: Keypad, station: Station, line: Line, surroundings: Surroundings) -> None:
+        self.number = keypad.terminal
+        self.book = OfflineBook()
+        self._takings = Takings()
+        self._keypad = keypad
+        self._surroundings = surroundings
+        self._requester = Requester(keypad.terminal, station, line, surroundings.on_retry)
 
-    async def take_stan(self) -> int:
-        """A STAN that this terminal never used before."""
-        signed_on = await self._station.ready()
-        self._stan = self._stan + 1 if self._stan else signed_on.time_us
-        return self._stan
-
-    async def serve(
-        self, card: Card, service: Service, amount: int, mishap: Mishap, on_decided: OnDecided
-    ) -> tuple[Ending, Purchase | TopUp]:
+    async def serve(self, card: Card, errand: Errand, mishap: Mishap, on_decided: OnDecided) -> Served:
         """One customer, until answered or given up; TO_REVERSE: `reverse` must follow.
 
         `on_decided` is told the first decided answer that reaches the station, even if it is lost after that.
         """
-        stan = await self.take_stan()
-        request: Purchase | TopUp
-        if service is Service.PURCHASE:
-            request = Purchase(self.number, stan, WAIT_MS, card.account, card.serial, amount)
-        else:
-            request = TopUp(self.number, stan, WAIT_MS, card.account, card.serial, amount, CASH)
-        reply: AnyReply | None = None
-        tell_once = _once(on_decided)
-        for copy in range(1, COPIES_MAX + 1):
-            if copy > 1:
-                self._on_retry()
-            drop = copy == 1 and mishap is not Mishap.NONE
-            reply = await self._line.ask(self._station, request, drop_reply=drop, on_decided=tell_once)
-            if reply is not None and is_decided(reply):
-                return Ending.ANSWERED, request
-            if gives_up(reply, mishap):
-                break
-            if copy < COPIES_MAX:
-                await pause(reply)
-        certain = copy == 1 and isinstance(reply, Answer) and reply.code in {Code.TRY_AGAIN, Code.TOO_LATE}
-        return (Ending.NOT_SERVED if certain else Ending.TO_REVERSE), request
+        requester = self._requester
+        if requester.station.is_cut_off:
+            return Served(self._sell_offline(card, errand))
+        request = request_of(errand, self._keypad, await requester.take_stan(), card)
+        if not isinstance(errand, Meal | CashIn | Bath):
+            return Served(Ending.ANSWERED, request, await requester.insist(request, on_decided))
+        served = self._taken(await requester.ask(request, mishap, on_decided))
+        if isinstance(errand, Meal):
+            return await self._with_pins(card, errand, served)
+        if isinstance(errand, Bath):
+            await self._end_bath(errand, served)
+        return served
 
-    async def reverse(self, original: Purchase | TopUp) -> AnyReply:
+    async def reverse(self, original: Reversible) -> AnyReply:
         """Send a reversal until it is answered, however long that takes. Returns the decided answer."""
-        request = Reversal(
-            self.number, await self.take_stan(), WAIT_MS, original.account, self.number, original.stan, original.amount
-        )
-        while True:
-            reply = await self._line.ask(self._station, request)
-            if reply is not None and is_decided(reply):
-                return reply
-            await pause(reply)
+        reply = await self._requester.reverse(original)
+        if isinstance(reply, Answer):
+            self._takings.take_reversal(original, reply)
+        return reply
 
     async def inquire(self, card: Card) -> AnyReply:
         """Ask for the balance until there is an answer that speaks of the account."""
-        while True:
-            request = BalanceInquiry(self.number, await self.take_stan(), WAIT_MS, card.account, card.serial)
-            reply = await self._line.ask(self._station, request)
-            if reply is not None and is_decided(reply):
-                return reply
-            await pause(reply)
+        stan = await self._requester.take_stan()
+        return await self._requester.insist(BalanceInquiry(self.number, stan, WAIT_MS, card.account, card.serial))
 
+    async def begin_day(self, business_day: int, first_offline_number: int) -> None:
+        """Fetch what it has to know to sell offline, and what the switch says that it took already."""
+        self.book.next_number = first_offline_number
+        stan = await self._requester.take_stan()
+        parameters = await self._requester.insist(ParametersInquiry(self.number, stan, WAIT_MS))
+        if isinstance(parameters, Parameters):
+            self.book.parameters = parameters
+        await self.fetch_hot_list()
+        before = await self.reconcile(business_day)
+        if isinstance(before, Figures):
+            self._takings.begin(before)
 
-def _once(on_decided: OnDecided) -> OnDecided:
-    """Several copies may be answered; only the first answer is told."""
-    told = False
+    async def fetch_hot_list(self) -> None:
+        """What has changed of it."""
+        more = True
+        while more:
+            stan = await self._requester.take_stan()
+            inquiry = HotListInquiry(self.number, stan, WAIT_MS, HOT_CARDS_MAX, self.book.hot_version)
+            reply = await self._requester.insist(inquiry)
+            if not isinstance(reply, HotList):
+                return
+            self.book.take_hot_cards(reply.version, reply.cards, whole=bool(reply.whole))
+            more = bool(reply.more)
 
-    def tell(reply: AnyReply, now: float) -> None:
-        nonlocal told
-        if not told:
-            told = True
-            on_decided(reply, now)
+    async def reconcile(self, business_day: int) -> AnyReply:
+        """An Answer 00 if the switch agrees with what the terminal took, both sides' Figures if not."""
+        stan = await self._requester.take_stan()
+        return await self._requester.insist(
+            Reconciliation(self.number, stan, WAIT_MS, business_day, self._takings.totals)
+        )
 
-    return tell
+    async def upload(self, random: Random) -> None:
+        """Send all that was sold offline, in any order and some of it twice, until it is answered."""
+        for sale in random.sample(self.book.pending, len(self.book.pending)):
+            self._taken(await self._upload(sale))
+            if random.random() < UPLOADED_TWICE_SHARE:
+                await self._upload(sale)
+            self.book.uploaded(sale)
 
+    def _sell_offline(self, card: Card, errand: Errand) -> Ending:
+        if not isinstance(errand, Meal):
+            return Ending.TURNED_AWAY
+        sale = self.book.sell(card, errand.amount, self._requester.station.clock_us(self._surroundings.clock_rate))
+        return Ending.TURNED_AWAY if sale is None else Ending.SOLD_OFFLINE
 
-def gives_up(reply: AnyReply | None, mishap: Mishap) -> bool:
-    """Whether no further copy of the STAN is sent: its outcome is unknown (96), it is late (68), or nobody waits."""
-    if reply is None:
-        return mishap is Mishap.LOST_THEN_REVERSED
-    return isinstance(reply, Answer | Rejected) and reply.code in {
-        Code.SYSTEM_MALFUNCTION,
-        Code.TOO_LATE,
-        Code.FORMAT_ERROR,
-        Code.SECURITY,
-    }
+    async def _upload(self, sale: OfflineSale) -> Served:
+        request = Advice(
+            self.number, await self._requester.take_stan(), WAIT_MS, sale.account, sale.card, sale.amount, sale.number,
+            sale.taken_us,
+        )  # fmt: skip
+        return Served(Ending.ANSWERED, request, await self._requester.insist(request))
 
+    async def _with_pins(self, card: Card, meal: Meal, served: Served) -> Served:
+        """Each PIN that is typed makes a new request, as long as one is asked for."""
+        for pin in meal.pins:
+            reply = served.reply
+            asked = isinstance(reply, Answer) and reply.reason in _ASKS_FOR_PIN
+            if not asked or self._requester.station.is_cut_off:
+                break
+            request = purchase_of(meal, self._keypad, await self._requester.take_stan(), card, pin)
+            served = self._taken(await self._requester.ask(request, Mishap.NONE, self._surroundings.follow_up()))
+        return served
 
-async def pause(reply: AnyReply | None) -> None:
-    """Wait as long as the answer asks for. After a time-out there was waiting enough."""
-    if reply is not None:
-        asked = reply.retry_after_ms / 1_000 if isinstance(reply, Answer) else 0.0
-        await asyncio.sleep(max(asked, RETRY_SECONDS_MIN))
+    async def _end_bath(self, bath: Bath, served: Served) -> None:
+        """Let the water run, and then take what was used of the hold, if there is one."""
+        hold, reply = served.request, served.reply
+        if not (isinstance(hold, Hold) and isinstance(reply, Answer) and reply.code is Code.APPROVED):
+            return
+        await asyncio.sleep(bath.seconds / self._surroundings.pace)
+        beginning = self.number, await self._requester.take_stan(), WAIT_MS, hold.account, self.number, hold.stan
+        request = Capture(*beginning, bath.used) if bath.used else Release(*beginning)
+        answer = await self._requester.insist(request, self._surroundings.follow_up())
+        self._taken(Served(Ending.ANSWERED, request, answer))
+
+    def _taken(self, served: Served) -> Served:
+        """It counts in what the terminal took, if it was answered."""
+        if served.request is not None and isinstance(served.reply, Answer):
+            self._takings.take(served.request, served.reply)
+        return served

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from actors.account.postings import SUSPENSE
 from switch.cluster_status import ClusterStatus
 from switch.embedded import EmbeddedShard
 from switch.gateway import Gateway
@@ -137,6 +138,11 @@ def _shard_gauges(embedded: EmbeddedShard) -> Iterator[tuple[str, str, int]]:
     yield "journal_position", "Position of the newest event.", shard.head.position
     yield "snapshot_lag_events", "Events that a restart would replay.", shard.snapshot_lag
     yield "ledger_imbalance_minor_units", "Must be 0.", shard.ledger.imbalance
+    yield (
+        "suspense_minor_units",
+        "Posted although no purse held it, and not settled.",
+        -shard.ledger.balances.get(SUSPENSE, 0),
+    )
     yield "map_used_bytes", "Used part of the store's map.", usage.used
     yield "map_limit_bytes", "Size of the store's map.", usage.limit
 

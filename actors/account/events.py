@@ -249,6 +249,10 @@ class PricedPurchaseReversed(PurchaseReversed, array_like=True, tag=52, frozen=T
     adjustment: int
 
 
+class PurchaseReturned(PricedPurchaseReversed, array_like=True, tag=180, frozen=True, gc=False):
+    """A purchase or capture was undone, and the terminal is told what went back: it may never have seen the price."""
+
+
 class Tombstoned(Struct, array_like=True, tag=7, frozen=True, gc=False):
     """A reversal was accepted that found nothing to undo: its original is unknown, was refused, or is reversed already.
 
@@ -732,7 +736,7 @@ class AdviceDeclined(Struct, array_like=True, tag=55, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | HoldReversed | Tombstoned
+Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | PurchaseReturned | HoldReversed | Tombstoned
 """Events that settle their original as well as themselves."""
 
 Office = (
@@ -790,6 +794,7 @@ Decided = (
     | PinChanged
     | PinChangeDeclined
     | PricedPurchaseReversed
+    | PurchaseReturned
     | Office
 )
 """Events that answer a terminal's request."""

@@ -20,6 +20,7 @@ from actors.account.events import (
     Purchased,
     PurchaseDeclined,
     PurchasedUncounted,
+    PurchaseReturned,
     PurchaseReversed,
     RefundDeclined,
     Refunded,
@@ -38,10 +39,10 @@ from actors.terminal.events import EmergencyRaised
 HOT: Final = frozenset({CardState.LOST, CardState.FROZEN, CardState.REPLACED, CardState.CLOSED})
 
 LEAVE_CARD: Final = frozenset({
-    Purchased, PurchasedUncounted, PurchaseDeclined, ToppedUp, TopUpDeclined, Reversed, PurchaseReversed, Tombstoned,
-    ReversalDeclined, PricedPurchase, PricedPurchaseReversed, Refunded, RefundDeclined, Advised, AdviceDeclined,
-    EmergencyRaised, Held, HoldDeclined, Captured, CaptureDeclined, Released, ReleaseDeclined, HoldReversed,
-    HoldExpired,
+    Purchased, PurchasedUncounted, PurchaseDeclined, ToppedUp, TopUpDeclined, Reversed, PurchaseReversed,
+    PurchaseReturned, Tombstoned, ReversalDeclined, PricedPurchase, PricedPurchaseReversed, Refunded, RefundDeclined,
+    Advised, AdviceDeclined, EmergencyRaised, Held, HoldDeclined, Captured, CaptureDeclined, Released,
+    ReleaseDeclined, HoldReversed, HoldExpired,
 })  # fmt: skip
 """Events that never change a card: nearly all. One that is not here is looked at, and costs a little more."""
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actors.account.events import PricedPurchase, PricedPurchaseReversed
 
-Priced = TypeVar("Priced", PricedPurchase, PricedPurchaseReversed)
+Priced = TypeVar("Priced", bound=PricedPurchase | PricedPurchaseReversed)
 
 
 def at_price(event: Priced) -> Priced:

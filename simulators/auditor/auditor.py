@@ -7,17 +7,20 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from simulators.accounts import Card, Purses, purses_told
+from simulators.accounts import Card, CardState, Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.history import AccountHistory
 from simulators.auditor.requests import Key, identity_of, is_recorded, key_of, service_of
+from simulators.auditor.suspense import shortfalls
 from simulators.auditor.world import Rules, first_world, unopened_world
+from simulators.money import format_yuan
 from wire.codes import TECHNICAL_CODES, Code, Reason
-from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statement
+from wire.messages import AccountReply, AccountRequest, Answer, Rejected, Statement, TerminalReply
 
 FINDINGS_KEPT = 1_000
 NO_EFFECT_CODES = frozenset({Code.TRY_AGAIN, Code.TOO_LATE, Code.FORMAT_ERROR, Code.SECURITY})
 """They speak of one copy, which no actor decided."""
+_HOT = frozenset({CardState.LOST, CardState.FROZEN, CardState.REPLACED, CardState.CLOSED})
 _NOT_KEPT = frozenset({Reason.CONTENT_DIFFERS, Reason.REVERSED})
 """They may come before or after another answer."""
 
@@ -25,9 +28,9 @@ Counts = Counter[tuple[str, Code]]
 """Decisions by (service, code)."""
 
 
-def is_decided(reply: AccountReply | Rejected) -> bool:
-    """Whether an actor decided: the terminal can end its request."""
-    return isinstance(reply, Statement) or (isinstance(reply, Answer) and reply.code not in TECHNICAL_CODES)
+def is_decided(reply: AccountReply | TerminalReply | Rejected) -> bool:
+    """Whether it says what was decided, or found: the terminal can end its request."""
+    return not isinstance(reply, Answer | Rejected) or (isinstance(reply, Answer) and reply.code not in TECHNICAL_CODES)
 
 
 class Auditor:
@@ -85,6 +88,31 @@ class Auditor:
         if len(self.findings) < FINDINGS_KEPT:
             self.findings.append(finding)
         return finding
+
+    def judge_hot_lists(self, lists: Mapping[int, Mapping[str, str]]) -> None:
+        """By terminal: serial and state of all cards that it must not take. Of cards unknown here nothing is said."""
+        known: dict[str, str | None] = {}
+        for history in self._histories.values():
+            world = history.worlds[0]
+            known[world.card.serial] = world.card.state.value if world.card.state in _HOT else None
+            known.update(dict.fromkeys(world.dead_cards, CardState.REPLACED.value))
+        expected = {serial: state for serial, state in known.items() if state is not None}
+        for terminal, cards in lists.items():
+            told = {serial: state for serial, state in cards.items() if serial in known}
+            for serial in sorted(serial for serial in known if told.get(serial) != expected.get(serial)):
+                text = (
+                    f"card {serial} is {expected.get(serial, 'good')}, and {told.get(serial, 'good')} in the hot list"
+                )
+                self.report(Finding(Fault.WRONG_HOT_LIST, "", terminal, 0, text))
+
+    def judge_suspense(self, change: int) -> Finding | None:
+        """By so many minor units what the switch has in suspense has grown since the beginning."""
+        expected = [{shortfalls(world) for world in history.worlds} for history in self._histories.values()]
+        least, most = sum(map(min, expected)), sum(map(max, expected))
+        if least <= change <= most:
+            return None
+        text = f"{format_yuan(change)} came into suspense; expected {format_yuan(least)}"
+        return self.report(Finding(Fault.WRONG_SUSPENSE, "", 0, 0, text))
 
     def finish(self) -> None:
         """Nothing more will come: whatever is still open is a fault, since a terminal ends what it began."""

@@ -20,6 +20,9 @@ class Fault(StrEnum):
     REFUSED_TO_STATION = "refused-to-station"
     UNASKED_REPLY = "unasked-reply"
     UNRESOLVED = "unresolved"
+    OUT_OF_BALANCE = "out-of-balance"
+    WRONG_HOT_LIST = "wrong-hot-list"
+    WRONG_SUSPENSE = "wrong-suspense"
 
 
 class Finding(Struct, frozen=True):

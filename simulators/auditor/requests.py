@@ -35,6 +35,7 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SubsidyClaim,
+    TerminalRequest,
     TopUp,
     UnbindFamily,
     UnfreezeCard,
@@ -44,7 +45,7 @@ Key = tuple[int, int]
 """(terminal, STAN)."""
 
 
-def key_of(request: AccountRequest) -> Key:
+def key_of(request: AccountRequest | TerminalRequest) -> Key:
     """What its replies are matched by."""
     return request.terminal, request.stan
 

@@ -47,7 +47,7 @@ from actors.account.events import (
     Opened,
     Purchased,
     PurchaseDeclined,
-    PurchaseReversed,
+    PurchaseReturned,
     ReversalDeclined,
     Tombstoned,
     ToppedUp,
@@ -462,7 +462,7 @@ def test_turn_says_what_it_recorded_and_what_it_did_not(store: Store) -> None:
         (PurchaseDeclined, Code.INSUFFICIENT_FUNDS): 1,
         (ToppedUp, 0): 1,
         (TopUpDeclined, Code.INVALID_AMOUNT): 1,
-        (PurchaseReversed, 0): 1,
+        (PurchaseReturned, 0): 1,
         (Tombstoned, 0): 1,
         (ReversalDeclined, Code.INVALID_TRANSACTION): 1,
     }

@@ -5,31 +5,56 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date
 from typing import Self
 
 import pytest
+from msgspec.structs import replace
 
 from simulators import operator as operator_module
 from simulators.accounts import Card, CardState, default_serial
 from simulators.auditor.auditor import Auditor
 from simulators.auditor.model.outcomes import outcomes
-from simulators.auditor.requests import is_recorded, key_of
+from simulators.auditor.requests import identity_of, is_recorded, key_of, service_of
 from simulators.auditor.world import Rules, first_world, unopened_world
 from simulators.campus import SERVICES_BY_KIND, Limits, StationKey, Terminal, read_campus
 from simulators.station import Address
 from wire.codes import Code, Reason
 from wire.connection import Connection
 from wire.errors import PeerProtocolError
-from wire.messages import Answer, Echo, Echoed, SignedOff, SignedOn, SignOff, SignOn
+from wire.messages import (
+    Answer,
+    Echo,
+    Echoed,
+    Figures,
+    HotCard,
+    HotList,
+    HotListInquiry,
+    Parameters,
+    ParametersInquiry,
+    Purchase,
+    Reconciliation,
+    Reversal,
+    ServiceTotal,
+    SignedOff,
+    SignedOn,
+    SignOff,
+    SignOn,
+)
 
 KEY = StationKey(1, bytes(range(32)))
 TIME_US = 1_788_230_400_000_000
 TODAY = 20260901
 LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance_max=500_000)
 VALID_UNTIL = date(2030, 7, 31)
+
+HOT = {CardState.LOST, CardState.FROZEN, CardState.REPLACED, CardState.CLOSED}
+COUNTED = {
+    "purchase", "top-up", "refund", "advice", "capture", "reversal-of-purchase", "reversal-of-top-up",
+    "reversal-of-capture",
+}  # fmt: skip
 
 Interfere = Callable[[object, Answer], Answer | None]
 """Given a request and the right answer to it: what is sent instead; None: nothing."""
@@ -70,6 +95,15 @@ class FakeSwitch:
         self.echoes = 0
         self.echo_interval_ms = 60_000
         self.time_us = TIME_US
+        self.offline_floor, self.offline_total = 5_000, 200_000
+        self.hot_cards: dict[str, str] | None = None
+        """What it says that the hot list is; None: what it is."""
+
+        self.takings: dict[int, Counter[str]] = defaultdict(Counter)
+        """Money by terminal and service."""
+
+        self.counted: dict[int, Counter[str]] = defaultdict(Counter)
+        """How often."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._session, "127.0.0.1", 0)
@@ -89,12 +123,14 @@ class FakeSwitch:
         refusal = self.refuse(request)
         if refusal is not None:
             return refusal
-        key = key_of(request)
+        key = identity_of(request)
         answer = self.recorded.get(key)
+        if answer is not None:
+            answer = replace(answer, stan=request.stan)
         world = self.worlds.setdefault(request.account, unopened_world(request.account))
         decision = world.decided.get(key)
         if decision is not None and decision.is_reversed:
-            answer = Answer(*key, Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ())
+            answer = Answer(*key_of(request), Code.INVALID_TRANSACTION, Reason.REVERSED, 0, (), ())
         answer = answer or self._decide(request)
         return self.interfere(request, answer)
 
@@ -106,8 +142,41 @@ class FakeSwitch:
         balances = outcome.balances or ()
         answer = Answer(*key_of(request), outcome.code, outcome.reason, authorization, balances, outcome.paid)
         if is_recorded(request):
-            self.recorded[key_of(request)] = answer
+            self.recorded[identity_of(request)] = answer
+        self._count(request, answer)
         return answer
+
+    def _count(self, request, answer) -> None:
+        """What a reconciliation finds: each with an authorization number once, and its money."""
+        service, amount = service_of(request), getattr(request, "amount", 0)
+        if isinstance(request, Purchase):
+            amount = sum(answer.paid)
+        elif isinstance(request, Reversal) and answer.authorization:
+            original = self.worlds[request.account].decided[request.original_terminal, request.original_stan].request
+            service = f"reversal-of-{service_of(original)}"
+            amount = -sum(answer.paid) if isinstance(original, Purchase) else amount
+        if answer.authorization and service in COUNTED:
+            self.counted[request.terminal][service] += 1
+            self.takings[request.terminal][service] += amount
+
+    def about_terminal(self, request) -> object:
+        match request:
+            case ParametersInquiry():
+                limits = {"offline_floor": self.offline_floor, "offline_total": self.offline_total}
+                return Parameters(request.terminal, request.stan, "1", **limits)
+            case HotListInquiry():
+                cards = tuple(HotCard(card, state) for card, state in (self.hot_cards or self._hot()).items())
+                return HotList(request.terminal, request.stan, "1", 1, 0, cards)
+            case Reconciliation():
+                counted, takings = self.counted[request.terminal], self.takings[request.terminal]
+                totals = tuple(ServiceTotal(service, counted[service], takings[service]) for service in sorted(counted))
+                if totals == request.totals:
+                    return Answer(request.terminal, request.stan, Code.APPROVED, Reason.NONE, 0, (), ())
+                return Figures(request.terminal, request.stan, request.business_day, request.totals, totals)
+
+    def _hot(self) -> dict[str, str]:
+        states = {world.card.serial: world.card.state for world in self.worlds.values()}
+        return {card: state.value for card, state in states.items() if state in HOT}
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection.switch(lambda name, _number: self.keys.get(name), secrets.token_bytes(32))
@@ -140,6 +209,8 @@ class FakeSwitch:
             case Echo(token=token):
                 self.echoes += 1
                 return Echoed(token, TIME_US)
+            case ParametersInquiry() | HotListInquiry() | Reconciliation():
+                return self.about_terminal(message)
             case _:
                 self.received.append(message)
                 return self.answer(message)

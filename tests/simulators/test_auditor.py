@@ -55,6 +55,11 @@ def approved(request, balance: int, authorization: int = 0) -> Answer:
     return Answer(*key_of(request), Code.APPROVED, Reason.NONE, authorization, (balance,), paid)
 
 
+def returned(request: Reversal, balance: int, authorization: int, amount: int | None = None) -> Answer:
+    """A purchase was undone: so much went back."""
+    return replace(approved(request, balance, authorization), paid=(-(amount or request.amount),))
+
+
 def undid_nothing(request: Reversal) -> Answer:
     return Answer(*key_of(request), Code.APPROVED, Reason.NONE, 0, (), ())
 
@@ -300,7 +305,7 @@ def test_a_reversal_settles_an_unanswered_purchase(auditor, happened):
     one = buy(1)
     auditor.record_sent(one)
     back = undo(2, one)
-    assert exchange(auditor, back, approved(back, 10_000, 2) if happened else undid_nothing(back)) is None
+    assert exchange(auditor, back, returned(back, 10_000, 2) if happened else undid_nothing(back)) is None
     assert auditor.judge_purses(ACCOUNT, (10_000, 0, 0)) is None
     late = declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED)
     assert auditor.judge(one, late) is None
@@ -424,7 +429,7 @@ def test_reversal_of_a_price_names_what_was_asked_and_returns_what_was_paid(rule
     exchange(auditor, one, at_price(one, 800, 9_200))
     other, right, two = undo(2, one, 800), undo(3, one), buy(4, 1_875)
     assert exchange(auditor, other, declined(other, Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)) is None
-    assert exchange(auditor, right, approved(right, 10_000, 2)) is None
+    assert exchange(auditor, right, returned(right, 10_000, 2, 800)) is None
     assert exchange(auditor, two, at_price(two, 1_500, 8_500, 3)) is None
 
 
@@ -499,7 +504,7 @@ def test_refund_that_is_declined(auditor, request_, code, reason):
     exchange(auditor, one, approved(one, 9_000, 1))
     exchange(auditor, two, declined(two, Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT, 9_000))
     exchange(auditor, three, approved(three, 8_000, 2))
-    exchange(auditor, undo(5, three), approved(undo(5, three), 9_000, 3))
+    exchange(auditor, undo(5, three), returned(undo(5, three), 9_000, 3))
     exchange(auditor, four, approved(four, 14_000, 4))
     assert auditor.findings == []
     assert exchange(auditor, request_, declined(request_, code, reason)) is None
@@ -585,7 +590,7 @@ def test_reversal_gives_back_what_counts_for_the_day(rules):
     exchange(auditor, one, approved(one, 99_000, 1))
     assert exchange(auditor, two, declined(two, Code.OVER_AMOUNT_LIMIT, Reason.DAY_LIMIT, 99_000)) is None
     back = undo(3, one)
-    assert exchange(auditor, back, approved(back, 100_000, 2)) is None
+    assert exchange(auditor, back, returned(back, 100_000, 2)) is None
     assert exchange(auditor, three, approved(three, 99_000, 3)) is None
 
 

@@ -130,7 +130,7 @@ def test_policy_of_a_purchase_and_of_the_day(bound):
     assert fault(bound, first, done(first, 9_300, 0, 4_700, authorization=11, paid=(700, 0, 300))) is None
     assert fault(bound, second, done(second, 8_500, 0, 4_500, authorization=12, paid=(800, 0, 200))) is None
     undone = Reversal(TILL, 3, 0, ACCOUNT, TILL, 1, 1_000)
-    assert fault(bound, undone, done(undone, 9_200, 0, 4_800, authorization=13)) is None
+    assert fault(bound, undone, done(undone, 9_200, 0, 4_800, authorization=13, paid=(-700, 0, -300))) is None
     third = buy(4, 1_000)
     assert fault(bound, third, done(third, 8_500, 0, 4_500, authorization=14, paid=(700, 0, 300))) is None
 

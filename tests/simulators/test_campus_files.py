@@ -8,7 +8,8 @@ import pytest
 
 from simulators.accounts import read_accounts
 from simulators.campus import read_campus
-from simulators.campus_files import KIOSKS_PER_CANTEEN, write_campus
+from simulators.campus_files import DESKS, KIOSKS, TOP_UP_MACHINES_PER_CANTEEN, Sizes, write_campus
+from simulators.fleet import OFFICE_SERVICES
 from simulators.population import make_population
 from switch.campus import read_campus as read_as_the_switch_does
 from switch.secrets_file import read_secrets
@@ -16,9 +17,13 @@ from switch.secrets_file import read_secrets
 CARDS = 6_000
 
 
+def sells_over_the_counter(terminal):
+    return "purchase" in terminal.services and "hold" not in terminal.services
+
+
 @pytest.fixture
 def files(tmp_path):
-    return write_campus(tmp_path, make_population(CARDS, 1), 3_000)
+    return write_campus(tmp_path, make_population(CARDS, 1), Sizes(3_000, baths_per_second=20, bath_seconds=2.0))
 
 
 def test_the_switch_reads_it(files):
@@ -28,17 +33,17 @@ def test_the_switch_reads_it(files):
 
 def test_canteens_have_their_shares_of_windows(files):
     campus = read_campus(files.campus)
-    windows = Counter(t.merchant for t in campus.terminals.values() if "purchase" in t.services)
+    windows = Counter(t.merchant for t in campus.terminals.values() if sells_over_the_counter(t))
     shares = [windows[merchant] / windows.total() for merchant in range(1, 6)]
     assert shares == pytest.approx([0.343, 0.266, 0.144, 0.139, 0.108], abs=0.03)
 
 
 def test_windows_follow_the_pace(files, tmp_path):
     campus = read_campus(files.campus)
-    assert sum("purchase" in t.services for t in campus.terminals.values()) == pytest.approx(3_000 / 15, abs=3)
+    assert sum(map(sells_over_the_counter, campus.terminals.values())) == pytest.approx(3_000 / 15, abs=3)
     slow = tmp_path / "slow"
     slow.mkdir()
-    assert len(read_campus(write_campus(slow, make_population(10, 1)).campus).terminals) < 60
+    assert len(read_campus(write_campus(slow, make_population(10, 1)).campus).terminals) < 60 + KIOSKS + DESKS
 
 
 def test_concentrators_lone_windows_and_kiosks(files):
@@ -46,13 +51,27 @@ def test_concentrators_lone_windows_and_kiosks(files):
     terminals = Counter(terminal.station for terminal in campus.terminals.values())
     assert max(terminals.values()) > 1
     assert sum(count == 1 for count in terminals.values()) > 10
-    kiosks = [terminal for terminal in campus.terminals.values() if "top-up" in terminal.services]
-    assert len(kiosks) == 5 * KIOSKS_PER_CANTEEN
+    machines = [terminal for terminal in campus.terminals.values() if "top-up" in terminal.services]
+    assert len(machines) == 5 * TOP_UP_MACHINES_PER_CANTEEN
 
 
-def test_every_window_has_a_key_for_pins_of_its_own(files):
+def test_baths_kiosks_and_desks(files, tmp_path):
+    terminals = read_campus(files.campus).terminals.values()
+    assert sum("hold" in terminal.services for terminal in terminals) == 54  # 20 a second, 2.05 s each, and a third
+    assert sum("change-pin" in terminal.services for terminal in terminals) == KIOSKS
+    assert sum(terminal.services >= OFFICE_SERVICES for terminal in terminals) == DESKS
+    dry = tmp_path / "dry"
+    dry.mkdir()
+    without = read_campus(write_campus(dry, make_population(10, 1)).campus).terminals.values()
+    assert not any("hold" in terminal.services for terminal in without)
+
+
+def test_whoever_takes_pins_has_a_key_of_its_own(files):
     campus = read_campus(files.campus)
-    assert set(campus.pin_keys) == {t.number for t in campus.terminals.values() if "purchase" in t.services}
+    takes_pins = {"change-pin", "reset-pin"}
+    assert set(campus.pin_keys) == {
+        t.number for t in campus.terminals.values() if sells_over_the_counter(t) or takes_pins & t.services
+    }
     assert len(set(campus.pin_keys.values())) == len(campus.pin_keys)
     stations = read_as_the_switch_does(files.campus)
     found = read_secrets(files.campus.with_name("secrets.toml"), stations.stations, stations.policy.terminals)

@@ -22,6 +22,8 @@ tapswitch_repeats_total 2.0
 # TYPE tapswitch_ledger_imbalance_minor_units gauge
 tapswitch_ledger_imbalance_minor_units{shard="0"} 5.0
 tapswitch_ledger_imbalance_minor_units{shard="1"} -2.0
+tapswitch_suspense_minor_units{shard="0"} 700.0
+tapswitch_suspense_minor_units{shard="1"} 50.0
 # TYPE process_start_time_seconds gauge
 process_start_time_seconds 1.79532661562e+09
 """
@@ -29,6 +31,7 @@ SHARD_2 = """\
 tapswitch_authorizations_total{service="purchase",code="00"} 4.0
 tapswitch_authorizations_total{service="top-up",code="00"} 1.0
 tapswitch_ledger_imbalance_minor_units{shard="2"} 1.0
+tapswitch_suspense_minor_units{shard="2"} 3.0
 process_start_time_seconds 1.79532661571e+09
 """
 STARTED_AGAIN = SHARD_2.replace("661571", "661999")
@@ -93,6 +96,7 @@ def test_parse():
     page = parse_page(PAGE)
     assert page.decisions == {("purchase", Code.APPROVED): 12, ("purchase", Code.INSUFFICIENT_FUNDS): 3}
     assert page.imbalance == 7  # one shard never makes up for another
+    assert page.suspense == 750
 
 
 def test_difference():
@@ -111,7 +115,8 @@ def test_a_gateway_that_was_started_again_decided_nothing():
 
 
 def test_a_page_that_does_not_say():
-    assert parse_page("").imbalance is None
+    page = parse_page("")
+    assert (page.imbalance, page.suspense) == (None, None)
 
 
 def test_a_shard_that_is_named_and_says_nothing():
@@ -136,7 +141,7 @@ async def test_all_processes_of_a_cluster_add_up(serve, serve_cluster):
         ("purchase", Code.INSUFFICIENT_FUNDS): 3,
         ("top-up", Code.APPROVED): 1,
     }
-    assert page.imbalance == 8
+    assert (page.imbalance, page.suspense) == (8, 753)
 
 
 async def test_a_process_that_does_not_answer(serve, serve_cluster, nobody):

@@ -18,13 +18,14 @@ from simulators.campus import read_campus
 from simulators.campus_files import write_campus
 from simulators.peak import Running, Settings, peak_connected
 from simulators.population import make_population
-from simulators.scenario import LUNCHES
+from simulators.scenario import LUNCHES, scenario_named
 from wire.messages import Purchase
 
 CARDS = 300
 REPORT_KEYS = {
     "seed", "cards", "scenario", "speed", "offered", "answered", "approved", "declined_by_code", "retried", "reversed",
-    "lost", "doubled", "imbalance_minor_units", "switch_counts_agree", "latency_ms", "versions",
+    "lost", "doubled", "decisions_by_service", "sold_offline", "tills_in_balance", "imbalance_minor_units",
+    "switch_counts_agree", "latency_ms", "versions",
 }  # fmt: skip
 
 
@@ -34,12 +35,14 @@ def scene(tmp_path, make_fake_switch, rules):
     files = write_campus(tmp_path, cards)
     campus = read_campus(files.campus)
     keys = {name: key.key for name, key in campus.keys.items()}
-    rules = msgspec.structs.replace(rules, terminals=campus.terminals, limits=campus.limits, prices=campus.prices)
+    rules = msgspec.structs.replace(
+        rules, terminals=campus.terminals, limits=campus.limits, prices=campus.prices, pin_keys=campus.pin_keys
+    )
     return files, make_fake_switch(cards, rules, keys)
 
 
-async def run_lunch(files, switch, folder: Path, http: str | None = None):
-    settings = Settings(CARDS, LUNCHES["stress"], LUNCHES["stress"].seconds / 0.5, 1, folder)
+async def run_lunch(files, switch, folder: Path, http: str | None = None, scenario=LUNCHES["stress"]):
+    settings = Settings(CARDS, scenario, scenario.seconds / 0.5, 1, folder)
     running = Running(switch.address, http, files.campus, files.accounts)
     return await peak_connected(settings, running, Console(quiet=True))
 
@@ -54,6 +57,8 @@ async def test_a_right_switch(scene, tmp_path):
     assert report.switch_counts_agree is None
     assert report.imbalance_minor_units is None
     assert report.balances_checked > 0.9 * CARDS
+    assert report.tills_in_balance == report.tills > 50
+    assert (report.sold_offline, report.turned_away) == (0, 0)
     assert report.retried + report.reversed > 0
 
 
@@ -94,6 +99,55 @@ async def test_a_switch_that_forgets_and_one_that_charges_twice(scene, tmp_path)
     assert (report.lost, report.doubled) == (1, 1)
     assert [finding.account for finding in sorted(report.findings, key=lambda f: harmed.index(f.account))] == harmed
     assert "The audit is broken" in (tmp_path / "report" / "report.html").read_text()
+
+
+async def test_what_a_cut_off_canteen_sold_is_uploaded(scene, tmp_path):
+    files, fake = scene
+    async with fake as switch:
+        report = await run_lunch(files, switch, tmp_path / "report", scenario=scenario_named("outage", "stress"))
+    assert report.holds, report.findings
+    assert report.sold_offline > 20
+    assert report.decisions_by_service["advice"] == {"00": report.sold_offline}
+    assert report.offered == report.answered + report.sold_offline + report.turned_away
+    assert "sold offline" in (tmp_path / "report" / "report.html").read_text()
+
+
+async def test_a_subsidy_for_every_student(scene, tmp_path):
+    files, fake = scene
+    async with fake as switch:
+        report = await run_lunch(files, switch, tmp_path / "report", scenario=scenario_named("subsidy-morning", ""))
+    assert report.holds, report.findings
+    students = [card for card in make_population(CARDS, 1) if card.person_class == "student"]
+    assert sum(report.decisions_by_service["grant-subsidy"].values()) == len(students)
+    claimed = [world for world in fake.worlds.values() if world.batches and not world.grants]
+    assert claimed, "a tap claims what was granted"
+
+
+async def test_a_switch_whose_tills_do_not_agree(scene, tmp_path):
+    files, fake = scene
+
+    def interfere(request, answer):
+        if isinstance(request, Purchase) and answer.authorization and not harmed:
+            harmed.append(request.terminal)
+            fake.takings[request.terminal]["purchase"] += 1
+        return answer
+
+    harmed: list[int] = []
+    async with fake as switch:
+        switch.interfere = interfere
+        report = await run_lunch(files, switch, tmp_path / "report")
+    assert report.faults == {"out-of-balance": 1}
+    assert [finding.terminal for finding in report.findings] == harmed
+    assert report.tills_in_balance == report.tills - 1
+
+
+async def test_a_switch_whose_hot_list_lacks_a_card(scene, tmp_path):
+    files, fake = scene
+    async with fake as switch:
+        switch.hot_cards = {"C-of-somebody-else": "lost"}
+        report = await run_lunch(files, switch, tmp_path / "report")
+    assert report.faults.keys() == {"wrong-hot-list"}
+    assert len({finding.terminal for finding in report.findings}) > 1
 
 
 async def test_fewer_accounts_than_cards_asked_for(scene, tmp_path):

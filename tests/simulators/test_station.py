@@ -64,6 +64,41 @@ async def test_it_comes_back_after_a_loss(fake_switch, station_key, replies, run
     await eventually(lambda: replies)
 
 
+async def test_cut_off_and_restored(fake_switch, station_key, replies, run, eventually):
+    station = Station(fake_switch.address, "north-1", station_key, replies.append)
+    run(station)
+    await station.ready()
+    station.cut_off()
+    await eventually(lambda: not station.connected)
+    await eventually(lambda: not fake_switch.writers)
+    assert station.is_cut_off
+    assert not station.send(INQUIRY)
+    assert fake_switch.sessions == 1
+    station.restore()
+    await station.ready()
+    assert (station.is_cut_off, fake_switch.sessions) == (False, 2)
+
+
+async def test_cut_off_before_it_is_signed_on(fake_switch, station_key, replies, run, eventually):
+    station = Station(fake_switch.address, "north-1", station_key, replies.append)
+    run(station)
+    station.cut_off()
+    await eventually(lambda: not fake_switch.writers)
+    assert not station.connected
+    station.restore()
+    await station.ready()
+    assert station.connected
+
+
+async def test_its_clock_runs_at_the_rate_of_the_switchs(fake_switch, station_key, replies, run):
+    station = Station(fake_switch.address, "north-1", station_key, replies.append)
+    run(station)
+    await station.ready()
+    station.signed_on_at -= 2.0
+    assert station.clock_us(100.0) - fake_switch.time_us >= 200_000_000
+    assert station.clock_us(1.0) < station.clock_us(100.0)
+
+
 async def test_it_signs_off_when_it_is_stopped(fake_switch, station_key, replies, run):
     station = Station(fake_switch.address, "north-1", station_key, replies.append)
     task = run(station)

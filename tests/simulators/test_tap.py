@@ -90,7 +90,7 @@ def test_chosen_fields(serving, campus):
     [
         (["--amount", "12,50", "--station", "north-1"], "--amount"),
         (["--amount", "1", "--station", "nobody"], "--station nobody"),
-        (["--amount", "1", "--station", "north-kiosk-1"], "--terminal"),
+        (["--amount", "1", "--station", "north-top-up-1"], "--terminal"),
         (["--amount", "1", "--station", "north-1", "--connect", "nowhere"], "--connect"),
     ],
 )

@@ -13,10 +13,12 @@ from simulators.auditor.auditor import Auditor, is_decided
 from simulators.auditor.requests import Key
 from simulators.auditor.world import Rules
 from simulators.campus import read_campus
-from simulators.line import AnyReply, Line
-from simulators.plan import Mishap, Service
-from simulators.station import Station
-from simulators.terminal import Ending, Terminal
+from simulators.errands import Bath, CashIn, Errand, Keypad, Meal
+from simulators.line import Line
+from simulators.plan import Mishap
+from simulators.requester import Ending
+from simulators.station import AnyReply, Station
+from simulators.terminal import Surroundings, Terminal
 from wire.messages import Answer
 
 TIME_OUT_SECONDS = 0.5
@@ -26,6 +28,10 @@ MISHAPS = {Mishap.NONE: 96, Mishap.LOST_THEN_RETRIED: 2, Mishap.LOST_THEN_REVERS
 AMOUNT_MAX = 3_000
 SETTLE_SECONDS = 60.0
 """Far more than it takes to end what was begun."""
+
+
+def _nobody_counts(_reply: AnyReply, _at: float) -> None:
+    """The auditor judges every answer all the same."""
 
 
 class MovingAddress:
@@ -62,11 +68,9 @@ class Crowd:
             name: Station(self.address, name, key, self._received)  # type: ignore[arg-type]  # it unpacks alike
             for name, key in campus.keys.items()
         }
+        surroundings = Surroundings(self._count_retry, lambda: _nobody_counts)
         self._terminals = [
-            (
-                Terminal(number, self._stations[at.station], self._line, self._count_retry),
-                Service.TOP_UP if "top-up" in at.services else Service.PURCHASE,
-            )
+            (Terminal(Keypad(number), self._stations[at.station], self._line, surroundings), at.services)
             for number, at in campus.terminals.items()
             if "reversal" in at.services  # or nobody could learn what became of a request that was lost
         ]
@@ -113,14 +117,20 @@ class Crowd:
             await asyncio.gather(*(ask(terminal) for terminal, _ in self._terminals))
         self.auditor.finish()
 
-    async def _work(self, terminal: Terminal, service: Service) -> None:
+    async def _work(self, terminal: Terminal, services: frozenset[str]) -> None:
         while not self._going_home:
-            card, amount = self.random.choice(self.cards), self.random.randint(1, AMOUNT_MAX)
+            card, errand = self.random.choice(self.cards), self._errand(services)
             (mishap,) = self.random.choices(list(MISHAPS), list(MISHAPS.values()))
-            ending, request = await terminal.serve(card, service, amount, mishap, lambda _reply, _time: None)
-            if ending is Ending.TO_REVERSE:
+            served = await terminal.serve(card, errand, mishap, _nobody_counts)
+            if served.ending is Ending.TO_REVERSE:
                 self.reversals += 1
-                await terminal.reverse(request)
+                await terminal.reverse(served.request)
+
+    def _errand(self, services: frozenset[str]) -> Errand:
+        amount = self.random.randint(1, AMOUNT_MAX)
+        if "top-up" in services:
+            return CashIn(amount)
+        return Bath(amount, self.random.randint(0, amount), 0.0) if "hold" in services else Meal(0, amount)
 
     def _count_retry(self) -> None:
         self.retries += 1

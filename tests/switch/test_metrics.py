@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from campus_folder import TILL, account_number, card_of
 from controlled_store import ControlledStore
 from prometheus_client.parser import text_string_to_metric_families
 from running_switch import samples
@@ -11,7 +12,7 @@ from switch_in_process import GatewayInProcess, gateway_in_process, inquiry, pur
 
 from switch.meters import BATCH_EDGES, LATENCY_EDGES_S
 from switch.metrics import GATEWAY_STAGES, SHARD_STAGES, Metrics, of_gateway, of_process, of_shards
-from wire.messages import Purchase
+from wire.messages import Advice, Purchase
 
 EXPECTED = {
     "tapswitch_authorizations": "counter",
@@ -32,6 +33,7 @@ EXPECTED = {
     "tapswitch_journal_position": "gauge",
     "tapswitch_snapshot_lag_events": "gauge",
     "tapswitch_ledger_imbalance_minor_units": "gauge",
+    "tapswitch_suspense_minor_units": "gauge",
     "tapswitch_map_used_bytes": "gauge",
     "tapswitch_map_limit_bytes": "gauge",
 }
@@ -94,6 +96,7 @@ def test_the_counts(page):
     assert value("journal_position", shard="0") == 23
     assert value("snapshot_lag_events", shard="0") == 3
     assert value("ledger_imbalance_minor_units", shard="0") == 0
+    assert value("suspense_minor_units", shard="0") == 0
     assert value("map_used_bytes", shard="0") > 0
 
 
@@ -117,6 +120,16 @@ def test_histograms_add_up(page):
     batches = [sample for sample in families["tapswitch_batch_events"].samples if sample.name.endswith("_bucket")]
     assert [float(sample.labels["le"]) for sample in batches] == [*map(float, BATCH_EDGES), float("inf")]
     assert found["tapswitch_batch_events_sum", ()] == 3
+
+
+async def test_what_no_purse_held_is_in_suspense(tmp_path, store):
+    async with gateway_in_process(tmp_path, store) as switch, StationClient(switch.address) as client:
+        account = account_number(1)
+        beyond = Advice(TILL, 1, 60_000, account, card_of(account), 90_000_000, 1, 0)
+        (answer,) = await client.ask(beyond)
+        found = samples(metrics(switch).render().decode())
+        assert found["tapswitch_suspense_minor_units", (("shard", "0"),)] == 90_000_000 - sum(answer.paid) > 0
+        assert found["tapswitch_ledger_imbalance_minor_units", (("shard", "0"),)] == 0
 
 
 async def test_a_refused_commit_shows(tmp_path, store):

@@ -24,6 +24,7 @@ from actors.account.events import (
     Purchased,
     PurchaseDeclined,
     PurchasedUncounted,
+    PurchaseReturned,
     PurchaseReversed,
     Refunded,
     Released,
@@ -116,9 +117,7 @@ def _decide(
     )  # fmt: skip
     if isinstance(original, ToppedUp | PurchasedUncounted):
         return Reversed(*undone)
-    if isinstance(original, PricedPurchase):
-        return PricedPurchaseReversed(*undone, period, original.adjustment)
-    return PurchaseReversed(*undone, period)
+    return PurchaseReturned(*undone, period, original.adjustment if isinstance(original, PricedPurchase) else 0)
 
 
 def _original_check(request: Reversal, original: Event | None) -> Refusal | None:
@@ -161,6 +160,14 @@ def _apply_hold_reversed(account: Account, event: HoldReversed, position: int) -
     return replace(freed(account, event.original_terminal, event.original_stan), position=position)
 
 
+def _apply_priced(account: Account, event: PricedPurchaseReversed, position: int) -> Account:
+    return _apply_purchase_reversed(account, at_price(event), position)
+
+
+def _answer_returned(event: PurchaseReturned) -> Answer:
+    return replace(approved(event), paid=tuple(-part for part in event.returned))
+
+
 def _answer_tombstoned(event: Tombstoned) -> Answer:
     # Whoever sends a reversal of nothing has shown no card.
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, (), ())
@@ -187,6 +194,8 @@ _REVERSED: Final = EventRow(
     _apply_reversed, approved, lambda event: sum(event.returned), _book, _effect, settles_original=True
 )
 
+_PRICED: Final = _REVERSED._replace(apply=_apply_priced, book=lambda event: _book(at_price(event)))
+
 REVERSAL: Final = ServiceRow(
     service=Service.REVERSAL,
     request=Reversal,
@@ -195,10 +204,8 @@ REVERSAL: Final = ServiceRow(
     events={
         Reversed: _REVERSED,
         PurchaseReversed: _REVERSED._replace(apply=_apply_purchase_reversed),
-        PricedPurchaseReversed: _REVERSED._replace(
-            apply=lambda account, event, position: _apply_purchase_reversed(account, at_price(event), position),
-            book=lambda event: _book(at_price(event)),
-        ),
+        PricedPurchaseReversed: _PRICED,
+        PurchaseReturned: _PRICED._replace(answer=_answer_returned),
         HoldReversed: EventRow(_apply_hold_reversed, approved, settles_original=True),
         Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
         ReversalDeclined: DECLINED,

@@ -37,13 +37,11 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
         holds = {**holds, original_key: hold._replace(state=HoldState.REVERSED)}
         outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
     elif hold is None and original.outcome is not None and original.outcome.authorized and not original.is_reversed:
-        main, subsidy, family = negative(original.outcome.change)
+        change, paid = negative(original.outcome.change), original.outcome.change
         if isinstance(original.request, TopUp):
             # What its holder has spent, or reserved, cannot be taken back.
-            main = -min(-main, world.purses[0], max(0, world.available))
-        change = main, subsidy, family
-        balances = added(world.purses, change)
-        outcome = Outcome(Code.APPROVED, Reason.NONE, change, balances, NOTHING, authorized=True)
+            change, paid = (-min(-change[0], world.purses[0], max(0, world.available)), 0, 0), NOTHING
+        outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
         if isinstance(original.request, Purchase):
             spent -= sum(original.outcome.paid)
         elif isinstance(original.request, Capture):

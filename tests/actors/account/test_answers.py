@@ -61,7 +61,7 @@ FIRST_ANSWERS = [
     (TOO_MUCH, decided(TOO_MUCH), Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 0, (10_000,), ()),
     (TOP_UP, TOPPED_UP, Code.APPROVED, Reason.NONE, 99, (12_000,), ()),
     (TOO_LITTLE, decided(TOO_LITTLE), Code.INVALID_AMOUNT, Reason.AMOUNT_OUT_OF_RANGE, 0, (), ()),
-    (UNDO_PURCHASE, decided(UNDO_PURCHASE, PURCHASED), Code.APPROVED, Reason.NONE, 99, (11_000,), ()),
+    (UNDO_PURCHASE, decided(UNDO_PURCHASE, PURCHASED), Code.APPROVED, Reason.NONE, 99, (11_000,), (-1_000,)),
     (UNDO_TOP_UP, decided(UNDO_TOP_UP, TOPPED_UP), Code.APPROVED, Reason.NONE, 99, (8_000,), ()),
     (UNDO_UNKNOWN, decided(UNDO_UNKNOWN), Code.APPROVED, Reason.NONE, 0, (), ()),
     (UNDO_WRONG, decided(UNDO_WRONG, PURCHASED), Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS, 0, (), ()),
@@ -77,7 +77,7 @@ FIRST_ANSWERS = [
     (RELEASE, decided(RELEASE, HELD), Code.APPROVED, Reason.NONE, 99, (10_000,), ()),
     (RELEASE, decided(RELEASE, EXPIRED), Code.INVALID_TRANSACTION, Reason.HOLD_EXPIRED, 0, (), ()),
     (UNDO_HOLD, decided(UNDO_HOLD, HELD), Code.APPROVED, Reason.NONE, 99, (10_000,), ()),
-    (UNDO_CAPTURE, decided(UNDO_CAPTURE, CAPTURED), Code.APPROVED, Reason.NONE, 99, (10_300,), ()),
+    (UNDO_CAPTURE, decided(UNDO_CAPTURE, CAPTURED), Code.APPROVED, Reason.NONE, 99, (10_300,), (-300,)),
 ]  # fmt: skip
 ROWS = pytest.mark.parametrize(
     ("request_", "event", "expected"),

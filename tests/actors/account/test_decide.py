@@ -42,7 +42,7 @@ from actors.account.events import (
     Purchased,
     PurchaseDeclined,
     PurchasedUncounted,
-    PurchaseReversed,
+    PurchaseReturned,
     Released,
     ReleaseDeclined,
     ReversalDeclined,
@@ -134,9 +134,9 @@ def test_declined_top_up() -> None:
 def test_reversal_of_a_purchase_at_another_merchant_on_another_day() -> None:
     original = replace(decided(purchase(3, 1_250, terminal=OTHER_TILL.number)), business_day=TODAY - 1)
     spent = account(position=8, purses=(8_750,))
-    assert decided(reversal(4, original), original, spent) == PurchaseReversed(
+    assert decided(reversal(4, original), original, spent) == PurchaseReturned(
         ACCOUNT.number, NOON_US, 8, TILL.number, 4, OTHER_TILL.number, 3, 1_250, "purchase", 0, TILL.merchant,
-        OTHER_TILL.merchant, TODAY - 1, TODAY, LUNCH, (1_250,), 0, (10_000,), 99, LUNCH,
+        OTHER_TILL.merchant, TODAY - 1, TODAY, LUNCH, (1_250,), 0, (10_000,), 99, LUNCH, 0,
     )  # fmt: skip
 
 
@@ -352,9 +352,9 @@ def test_reversal_of_a_capture_gives_back_what_it_took_and_settles_what_it_owed(
     late = decided(capture(4, HOLD, 700), EXPIRED, account(purses=(100, 200, 300)))
     late = replace(late, original_business_day=TODAY - 1, original_period=7)
     event = decided(reversal(5, late), late, account(position=7, purses=(0,)))
-    assert event == PurchaseReversed(
+    assert event == PurchaseReturned(
         *OWN, TILL.number, 5, BATH.number, 4, 700, "capture", 0, TILL.merchant, BATH.merchant, TODAY - 1, TODAY, LUNCH,
-        (100, 200, 300), 100, (100, 200, 300), 99, 7,
+        (100, 200, 300), 100, (100, 200, 300), 99, 7, 0,
     )  # fmt: skip
 
 

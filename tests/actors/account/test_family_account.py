@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from actors.account.booking import postings
 from actors.account.card import CardState, PersonClass
-from actors.account.events import AlertingPurchase, FamilyCredited, Purchased, PurchaseReversed
+from actors.account.events import AlertingPurchase, FamilyCredited, Purchased, PurchaseReturned
 from actors.account.state import Account, Family
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, EFFECT
 from actors.effect import Effect, EffectName
@@ -176,8 +176,8 @@ def test_reversal_of_yesterdays_purchase_leaves_what_counts_today() -> None:
     yesterday = replace(decided(purchase(2, 300), BOUND), business_day=TODAY - 1)
     holder = replace(BOUND, family_day=TODAY, family_drawn=250)
     event = decided(reversal(4, yesterday), holder, yesterday)
-    assert isinstance(event, PurchaseReversed)
-    assert APPLY[PurchaseReversed](holder, event, 9).family_drawn == 250
+    assert isinstance(event, PurchaseReturned)
+    assert APPLY[PurchaseReturned](holder, event, 9).family_drawn == 250
 
 
 def test_offline_purchase_is_not_stopped_by_the_policy_but_counts() -> None:

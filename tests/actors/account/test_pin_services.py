@@ -50,7 +50,7 @@ from actors.account.events import (
     PurchaseDeclined,
     PurchaseDeclinedWithPin,
     PurchasedWithPin,
-    PurchaseReversed,
+    PurchaseReturned,
 )
 from actors.account.kind import ACCOUNT
 from actors.account.pins import keyed_hash
@@ -109,7 +109,7 @@ def test_right_pin_makes_a_larger_purchase_possible_and_ends_the_row_of_wrong_on
 def test_purchase_with_pin_is_reversed_like_any() -> None:
     bought = decided(purchase_with_pin(1))
     event = DECIDE[type(reversal(2, bought))](applied(RICH, bought), reversal(2, bought), bought, NOON, POLICY, 99)
-    assert isinstance(event, PurchaseReversed)
+    assert isinstance(event, PurchaseReturned)
     assert applied(applied(RICH, bought), event).spent == 0
 
 

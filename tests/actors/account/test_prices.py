@@ -32,7 +32,7 @@ from msgspec.structs import replace
 from actors.account.answers import answer_repeat
 from actors.account.card import CardState, PersonClass
 from actors.account.checks.amounts import AMOUNT_MAX
-from actors.account.events import PricedPurchase, PricedPurchaseReversed, Purchased, PurchaseDeclined, Refunded
+from actors.account.events import PricedPurchase, Purchased, PurchaseDeclined, PurchaseReturned, Refunded
 from actors.account.inquiries import statement_entry
 from actors.account.tables import ANSWER, APPLY, DECIDE
 from actors.policy import Policy, Price
@@ -186,7 +186,7 @@ def test_first_purchase_of_a_day_begins_its_spending_anew() -> None:
 def test_reversal_names_the_amount_that_was_asked() -> None:
     bought = decided(purchase(3, 1_250), priced(DISCOUNT))
     undone = decided(reversal(4, bought), original=bought, holder=account(purses=(9_000,)))
-    assert isinstance(undone, PricedPurchaseReversed)
+    assert isinstance(undone, PurchaseReturned)
     assert (undone.amount, undone.returned, undone.balances) == (1_250, (1_000,), (10_000,))
     differs = decided(reversal(5, bought, amount=1_000), original=bought)
     assert (differs.code, differs.reason) == (Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)
@@ -204,7 +204,7 @@ def test_nothing_is_refunded_of_what_cost_nothing_but_it_is_reversed() -> None:
     bought = decided(purchase(3, 1_250), priced(FREE))
     assert decided(refund(4, bought, 1), original=bought).reason is Reason.MORE_THAN_LEFT
     undone = decided(reversal(4, bought), original=bought)
-    assert (type(undone), undone.returned) == (PricedPurchaseReversed, (0,))
+    assert (type(undone), undone.returned) == (PurchaseReturned, (0,))
 
 
 @given(st.integers(1, AMOUNT_MAX), st.integers(0, 200))
