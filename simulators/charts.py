@@ -63,7 +63,7 @@ class _Chart:
 
 
 def rates_chart(tally: Tally) -> str:
-    """Offered against answered taps per second over the driving."""
+    """Offered against answered requests per second over the driving."""
     per_second = SLICES / tally.drive_seconds
     offered = [slice_.offered * per_second for slice_ in tally.slices]
     answered = [slice_.answered * per_second for slice_ in tally.slices]
@@ -71,7 +71,7 @@ def rates_chart(tally: Tally) -> str:
     with _chart(3.2) as chart:
         chart.axes.fill_between(seconds, offered, color=FIRST, alpha=0.25, linewidth=0, label="offered")
         chart.axes.plot(seconds, answered, color=SECOND, linewidth=1.6, label="answered")
-        chart.axes.set_ylabel("taps per second")
+        chart.axes.set_ylabel("requests per second")
         _time_axis(chart.axes, tally)
     return chart.svg
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from simulators.charts import MEANINGS
 from simulators.fleet import Fleet
 from simulators.latency import Percentiles
+from simulators.money import format_yuan
 from simulators.report import PeakReport
 from simulators.tally import Tally
 from wire.codes import Code
@@ -206,9 +207,13 @@ def _closing_rows(report: PeakReport) -> list[tuple[str, str]]:
         ("lost", f"{report.lost:,}"),
         ("counted twice", f"{report.doubled:,}"),
         ("ledger imbalance", _known(report.imbalance_minor_units)),
-        ("in suspense, minor units", _known(report.suspense_minor_units)),
+        ("in suspense, yuan", _yuan(report.suspense_minor_units)),
         ("switch's counts agree", _known(report.switch_counts_agree)),
     ]
+
+
+def _yuan(minor_units: int | None) -> str:
+    return "not known" if minor_units is None else format_yuan(minor_units)
 
 
 def _known(value: int | None) -> str:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from simulators.auditor.findings import Fault, Finding
 from simulators.charts import declines_chart, latency_chart, rates_chart
 from simulators.latency import Percentiles
+from simulators.money import format_yuan
 from simulators.tally import Tally
 
 FINDINGS_SHOWN = 50
@@ -118,6 +119,7 @@ def render_html(report: PeakReport, tally: Tally) -> str:
     template = environment.from_string(files("simulators").joinpath("report.html").read_text(encoding="utf-8"))
     return template.render(
         report=report,
+        yuan=format_yuan,
         rates=rates_chart(tally),
         latency=latency_chart(tally),
         declines=declines_chart(tally),
