@@ -27,7 +27,7 @@ TOP_UP_MACHINES_PER_CANTEEN = 2
 KIOSKS = 8
 """Where cardholders report losses and choose PINs."""
 
-DESKS = 32
+DESKS_MIN = 32
 BATHS_SPARE = 1.3
 """More than are taken at one time when people bathe."""
 
@@ -102,6 +102,7 @@ class Sizes(NamedTuple):
     """How much is to happen in real, compressed time, and how many terminals there are for it."""
 
     taps_per_second_max: float = 0.0
+    grants_per_second: float = 0.0
     baths_per_second: float = 0.0
     bath_seconds: float = 0.0
     """Real time that the water runs on average."""
@@ -109,13 +110,22 @@ class Sizes(NamedTuple):
     @property
     def windows(self) -> int:
         """Of all canteens together."""
-        return min(max(WINDOWS_MIN, math.ceil(self.taps_per_second_max / TAPS_PER_SECOND_AND_WINDOW)), WINDOWS_MAX)
+        return _enough(self.taps_per_second_max, WINDOWS_MIN)
+
+    @property
+    def desks(self) -> int:
+        """Of the card office."""
+        return _enough(self.grants_per_second, DESKS_MIN)
 
     @property
     def baths(self) -> int:
         """None where nobody bathes."""
         taken = self.baths_per_second * (self.bath_seconds + SECONDS_BETWEEN_BATHS)
         return min(math.ceil(taken * BATHS_SPARE), WINDOWS_MAX)
+
+
+def _enough(per_second: float, least: int) -> int:
+    return min(max(least, math.ceil(per_second / TAPS_PER_SECOND_AND_WINDOW)), WINDOWS_MAX)
 
 
 class _Station(NamedTuple):
@@ -145,7 +155,7 @@ def write_campus(folder: Path, cards: list[Card], sizes: Sizes | None = None) ->
         for merchant, (name, share) in enumerate(zip(_CANTEENS, CANTEEN_SHARES, strict=True), 1)
     ]
     sites.append(_Site("baths", _BATH_HOUSE, "Bath house", list(_concentrators("baths", sizes.baths, numbers, "bath"))))
-    sites.append(_Site("office", _CARD_OFFICE, "Card office", list(_card_office(numbers))))
+    sites.append(_Site("office", _CARD_OFFICE, "Card office", list(_card_office(sizes.desks, numbers))))
     files.campus.write_text(_HEAD + "".join(_sections(sites)), encoding="utf-8")
     _write_secrets(folder / SECRETS_NAME, [station for site in sites for station in site.stations])
     write_accounts(files.accounts, cards)
@@ -162,9 +172,10 @@ def _canteen(name: str, windows: int, numbers: Iterator[int]) -> Iterator[_Stati
         yield _Station(f"{name}-top-up-{index}", _take(numbers, 1), "top-up")
 
 
-def _card_office(numbers: Iterator[int]) -> Iterator[_Station]:
+def _card_office(desks: int, numbers: Iterator[int]) -> Iterator[_Station]:
     yield from _concentrators("kiosks", KIOSKS, numbers, "kiosk")
-    yield _Station("desks", _take(numbers, DESKS), "operator", "officer")
+    for station in _concentrators("desks", desks, numbers, "operator"):
+        yield station._replace(role="officer")
 
 
 def _concentrators(name: str, terminals: int, numbers: Iterator[int], kind: str) -> Iterator[_Station]:

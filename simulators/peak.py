@@ -127,6 +127,7 @@ def _sizes(settings: Settings, cards: int) -> Sizes:
     scenario, speed = settings.scenario, settings.speed
     return Sizes(
         scenario.taps_per_second_max(cards) * speed,
+        scenario.grants_per_second(cards) * speed,
         scenario.baths_per_second(cards) * speed,
         (BATH_SECONDS_MIN + BATH_SECONDS_MAX) / 2 / speed,
     )
@@ -261,7 +262,8 @@ async def _close(scene: _Scene, fleet: Fleet, auditor: Auditor) -> _Closing:
         async with asyncio.timeout(CLOSING_SECONDS):
             balances = sum(purses is not None for purses in await fleet.inquire_all())
             last_day = scene.campus.business_day(datetime.fromtimestamp(fleet.switch_time_now_us / 1e6, UTC))
-            in_balance = await fleet.end_day(scene.today if scene.today == last_day else None)
+            same_day = scene.whole_day or last_day == scene.today
+            in_balance = await fleet.end_day(scene.today if same_day else None)
     except TimeoutError:
         text = f"not every balance and till could be asked within {CLOSING_SECONDS:.0f} s"
         auditor.report(Finding(Fault.UNRESOLVED, "", 0, 0, text))

@@ -60,10 +60,10 @@ THIEF_SECONDS = 600.0
 BOUND_SHARE = 0.005
 """Of students: whose guardian gets a family account."""
 
-EARLY_SECONDS = 300.0
-"""From the start: while the card office gives PINs and binds family accounts."""
+EARLY_SHARE = 0.03
+"""Of the scenario, from its start: while the card office gives PINs and binds family accounts."""
 
-LATER_SECONDS = 60.0
+LATER_SHARE = 0.01
 """What comes next at the card office, or at a kiosk, comes so much later."""
 
 BATH_HELD = 500
@@ -181,17 +181,18 @@ class _People:
         random = Random(f"pins {self._seed}")
         for card, pin in self._pins.items():
             if pin:
-                second, first = random.uniform(0, EARLY_SECONDS), _pin(random)
+                second, first = self._early(random), _pin(random)
                 yield Visit(second, card, FirstPin(first))
-                yield Visit(second + LATER_SECONDS, card, PinChoice(first, pin))
+                yield Visit(self._after(second), card, PinChoice(first, pin))
 
     def families(self) -> Iterator[Visit]:
         random = Random(f"families {self._seed}")
         for card in self._chosen(random, BOUND_SHARE, "student"):
-            second = random.uniform(0, EARLY_SECONDS)
+            second = self._early(random)
             yield Visit(second, card, Binding(f"G{card}"))
-            yield Visit(second + LATER_SECONDS, card, FamilyPolicy(3_000, 2_000, 1_000))
-            yield Visit(max(self._second(random), second), card, FamilyCredit(random.randint(1, 3) * 5_000))
+            yield Visit(self._after(second), card, FamilyPolicy(3_000, 2_000, 1_000))
+            credited = max(self._second(random), self._after(second))
+            yield Visit(credited, card, FamilyCredit(random.randint(1, 3) * 5_000))
 
     def grants(self) -> Iterator[Visit]:
         random, grants = Random(f"grants {self._seed}"), self._scenario.grants
@@ -214,6 +215,12 @@ class _People:
             second = random.gauss(part.peak_minute, part.deviation_minutes) * 60
             if 0 <= second < self._scenario.seconds:
                 return second
+
+    def _early(self, random: Random) -> float:
+        return random.uniform(0, EARLY_SHARE * self._scenario.seconds)
+
+    def _after(self, second: float) -> float:
+        return second + LATER_SHARE * self._scenario.seconds
 
     def _canteen(self, random: Random) -> int:
         (canteen,) = random.choices(self._canteens, self._facilities.windows)

@@ -83,6 +83,10 @@ class Scenario(Struct, frozen=True):
         """In its peak minute, not compressed."""
         return max(map(self.share, range(self.minutes))) * cards * self.taps_per_card / 60
 
+    def grants_per_second(self, cards: int) -> float:
+        """While a batch is granted, if everybody gets it, not compressed."""
+        return self.grants.share(self.grants.from_minute, self.minutes) * cards / 60 if self.grants else 0.0
+
     def baths_per_second(self, cards: int) -> float:
         """While people bathe, not compressed."""
         return self.baths.share(self.baths.from_minute, self.minutes) * cards / 60 if self.baths else 0.0

@@ -8,7 +8,7 @@ import pytest
 
 from simulators.accounts import read_accounts
 from simulators.campus import read_campus
-from simulators.campus_files import DESKS, KIOSKS, TOP_UP_MACHINES_PER_CANTEEN, Sizes, write_campus
+from simulators.campus_files import DESKS_MIN, KIOSKS, TOP_UP_MACHINES_PER_CANTEEN, Sizes, write_campus
 from simulators.fleet import OFFICE_SERVICES
 from simulators.population import make_population
 from switch.campus import read_campus as read_as_the_switch_does
@@ -23,7 +23,7 @@ def sells_over_the_counter(terminal):
 
 @pytest.fixture
 def files(tmp_path):
-    return write_campus(tmp_path, make_population(CARDS, 1), Sizes(3_000, baths_per_second=20, bath_seconds=2.0))
+    return write_campus(tmp_path, make_population(CARDS, 1), Sizes(3_000, 2_400, baths_per_second=20, bath_seconds=2.0))
 
 
 def test_the_switch_reads_it(files):
@@ -43,7 +43,7 @@ def test_windows_follow_the_pace(files, tmp_path):
     assert sum(map(sells_over_the_counter, campus.terminals.values())) == pytest.approx(3_000 / 15, abs=3)
     slow = tmp_path / "slow"
     slow.mkdir()
-    assert len(read_campus(write_campus(slow, make_population(10, 1)).campus).terminals) < 60 + KIOSKS + DESKS
+    assert len(read_campus(write_campus(slow, make_population(10, 1)).campus).terminals) < 60 + KIOSKS + DESKS_MIN
 
 
 def test_concentrators_lone_windows_and_kiosks(files):
@@ -59,7 +59,7 @@ def test_baths_kiosks_and_desks(files, tmp_path):
     terminals = read_campus(files.campus).terminals.values()
     assert sum("hold" in terminal.services for terminal in terminals) == 54  # 20 a second, 2.05 s each, and a third
     assert sum("change-pin" in terminal.services for terminal in terminals) == KIOSKS
-    assert sum(terminal.services >= OFFICE_SERVICES for terminal in terminals) == DESKS
+    assert sum(terminal.services >= OFFICE_SERVICES for terminal in terminals) == 160  # 2,400 a second
     dry = tmp_path / "dry"
     dry.mkdir()
     without = read_campus(write_campus(dry, make_population(10, 1)).campus).terminals.values()
