@@ -46,6 +46,7 @@ class Service(StrEnum):
     UNBIND_FAMILY = "unbind-family"
     SET_FAMILY_POLICY = "set-family-policy"
     CREDIT_FAMILY = "credit-family"
+    SET_LIMITS = "set-limits"
 
 
 OPERATOR_COMMANDS: Final = (
@@ -67,6 +68,7 @@ OPERATOR_COMMANDS: Final = (
     Service.UNBIND_FAMILY,
     Service.SET_FAMILY_POLICY,
     Service.CREDIT_FAMILY,
+    Service.SET_LIMITS,
 )
 """What a role may permit."""
 

@@ -39,6 +39,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -46,7 +47,7 @@ from wire.pin import PIN_NONCE_BYTES, PinContext, PinUse, seal_pin
 
 IN_WORDS: Mapping[Reason, str] = {
     Reason.REVERSED: "this command was reversed",
-    Reason.AMOUNT_OUT_OF_RANGE: "the amount is zero, or above 1,000,000.00 yuan",
+    Reason.AMOUNT_OUT_OF_RANGE: "an amount is zero, below zero, or above 1,000,000.00 yuan; a limit may be zero",
     Reason.ACCOUNT_EXISTS: "an account has this number already",
     Reason.CARD_ACTIVE: "the card is active already",
     Reason.CARD_GOOD: "the card has not expired, so there is no reason for a new one",
@@ -100,6 +101,7 @@ class _SignedYuan(click.ParamType[int, str]):
         return -amount if value.startswith("-") else amount
 
 
+_COUNT = click.IntRange(0, 100_000_000)
 _CARD = click.Option(["--card"], required=True, metavar="SERIAL", help="The new card's serial.")
 _EXPIRES = click.Option(["--expires"], required=True, type=Day(), help="The card's last day.")
 
@@ -183,6 +185,17 @@ def _six_digits(_context: click.Context, _param: click.Parameter, value: str) ->
     if not re.fullmatch("[0-9]{6}", value):
         raise click.BadParameter("expected six digits")
     return value
+
+
+def _limits(_desk: Desk, _stan: int, _account: str, given: list[Any]) -> list[Any]:
+    """What was given, and 0 for the rest; nothing at all has to be meant."""
+    *limits, none = given
+    has_limits = any(limit is not None for limit in limits)
+    if none and has_limits:
+        raise BadInputError("--none takes all limits back; give no other beside it")
+    if not (none or has_limits):
+        raise BadInputError("give the limits that shall hold, or --none")
+    return [limit or 0 for limit in limits]
 
 
 COMMANDS = (
@@ -296,6 +309,19 @@ COMMANDS = (
             callback=lambda _context, _param, value: CHANNELS.index(value) + 1,
             help="How it was paid.",
         ),
+    ),
+    office_command(
+        "set-limits",
+        SetLimits,
+        "Set the cardholder's own limits on purchases, all at once: what is not given is no limit any more. The lower"
+        " one of the school's limit and the holder's counts.",
+        click.Option(["--purchase-max"], type=_SignedYuan(), help="One purchase without the PIN."),
+        click.Option(["--day-max"], type=_SignedYuan(), help="All purchases of a business day."),
+        click.Option(["--period-max"], type=_SignedYuan(), help="All purchases of a meal period."),
+        click.Option(["--day-count-max"], type=_COUNT, help="How many purchases on a business day."),
+        click.Option(["--period-count-max"], type=_COUNT, help="How many purchases in a meal period."),
+        click.Option(["--none"], is_flag=True, help="Take all of them back."),
+        prepare=_limits,
     ),
 )
 for _command in (*COMMANDS, GRANT_BATCH):

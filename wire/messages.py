@@ -34,6 +34,9 @@ Milliseconds = Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)]
 Amount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """Minor units. The full range can be read, so that a zero or negative amount gets its own code."""
 
+PurchaseCount = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""How many purchases. The full range can be read, as of an amount."""
+
 SealedPin = Annotated[bytes, Meta(max_length=64)]
 """See `wire.pin`: 34 bytes; empty: none. Other lengths up to 64 are read, and declined 55."""
 
@@ -349,6 +352,19 @@ class CreditFamily(OperatorCommand, array_like=True, tag=64, frozen=True, gc=Fal
     channel: Channel
 
 
+class SetLimits(OperatorCommand, array_like=True, tag=70, frozen=True, gc=False):
+    """The holder's own limits are these from here on, where they are lower than the school's; 0: none.
+
+    Day and meal period are those of purchases.
+    """
+
+    purchase_max: Amount
+    day_max: Amount
+    period_max: Amount
+    day_count_max: PurchaseCount
+    period_count_max: PurchaseCount
+
+
 class CorrectEntry(OperatorCommand, array_like=True, tag=50, frozen=True, gc=False):
     """A counter-entry: `amount`, which may be negative, goes into a purse (0 main, 1 subsidy, 2 family)."""
 
@@ -552,6 +568,7 @@ OfficeRequest = (
     | UnbindFamily
     | SetFamilyPolicy
     | CreditFamily
+    | SetLimits
     | CorrectEntry
 )
 """What the card office asks; a loss can be reported by its holder too."""

@@ -667,6 +667,16 @@ class FamilyCredited(OfficeEvent, array_like=True, tag=76, frozen=True, gc=False
     authorization: int
 
 
+class LimitsSet(OfficeEvent, array_like=True, tag=140, frozen=True, gc=False):
+    """The holder's own limits are these from here on, where they are lower than the school's; 0: none."""
+
+    purchase_max: int
+    day_max: int
+    period_max: int
+    day_count_max: int
+    period_count_max: int
+
+
 class AccountClosedWithSubsidy(OfficeEvent, array_like=True, tag=78, frozen=True, gc=False):
     """Nothing more happens on the account, its card is dead, and `amount` of subsidy was taken back."""
 
@@ -758,6 +768,7 @@ Office = (
     | FamilyUnbound
     | FamilyPolicySet
     | FamilyCredited
+    | LimitsSet
     | AccountClosedWithSubsidy
     | OfficeDeclined
 )

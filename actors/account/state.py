@@ -50,6 +50,16 @@ class Family(Struct, array_like=True, frozen=True, gc=False):
     """A purchase that draws more is told to the guardian; 0: none is."""
 
 
+class OwnLimits(Struct, array_like=True, frozen=True, gc=False):
+    """What the holder allows of purchases, beside what the school does: minor units and counts, 0 for no limit."""
+
+    purchase_max: int = 0
+    day_max: int = 0
+    period_max: int = 0
+    day_count_max: int = 0
+    period_count_max: int = 0
+
+
 class OutstandingHold(Struct, array_like=True, frozen=True, gc=False):
     """An amount that is reserved for the merchant of the terminal that asked.
 
@@ -124,6 +134,7 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     """What that day's purchases drew from the family purse."""
 
     holds: tuple[OutstandingHold, ...] = ()
+    own_limits: OwnLimits | None = None
 
 
 def new_account(number: str) -> Account:

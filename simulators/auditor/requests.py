@@ -34,6 +34,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     SubsidyClaim,
     TerminalRequest,
     TopUp,
@@ -95,6 +96,7 @@ _SERVICE_NAMES: Mapping[type, str] = {
     UnbindFamily: "unbind-family",
     SetFamilyPolicy: "set-family-policy",
     CreditFamily: "credit-family",
+    SetLimits: "set-limits",
     Advice: "advice",
     ChangePin: "change-pin",
 }

@@ -157,6 +157,9 @@ class World(Struct, frozen=True):
     family: FamilyPolicy | None = None
     """Of the account's guardian, if it has one."""
 
+    own_limits: Mapping[str, int] = {}
+    """The holder's, by the names that the school's have; what is not here is not limited."""
+
     holds: Mapping[Key, Hold] = {}
     now_us: int = 0
     """The time, if anybody told it."""

@@ -71,6 +71,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     SubsidyClaim,
     TopUp,
     UnbindFamily,
@@ -183,6 +184,9 @@ RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up", Capture: "capture"}
 RECONCILED = ("purchase", "top-up", "capture", "reversal-of-purchase", "reversal-of-top-up", "reversal-of-capture")
 BATCHES = st.sampled_from(["2026-09", "2026-10", "extra.1"])
 FAMILY_LIMITS = st.sampled_from([0, 0, 200, 500, 1_000, -1])
+OWN_AMOUNTS = st.sampled_from([0, 0, 0, 400, 1_500, 3_000, 100_000_000])
+OWN_COUNTS = st.sampled_from([0, 0, 2, 5])
+IMPOSSIBLE = st.sampled_from([-1, 100_000_001])
 METERS = st.sampled_from([BATH, BATH, BATH, TILL])
 AMOUNTS = st.integers(1, 1_500) | st.sampled_from([-1, 0, 2_000, 2_001, 10_000, 10_001, 100_000_001])
 
@@ -340,6 +344,25 @@ class Histories(RuleBasedStateMachine):
     @rule(account=ACCOUNTS, desk=DESKS, amount=st.sampled_from([0, 100, 150, 600, 10_000, 10_100]))
     def family_credit(self, account: str, desk: int, amount: int) -> None:
         self.ask(CreditFamily(desk, next(self.stans), 1_000, account, "wu", amount, 2))
+
+    @rule(
+        account=ACCOUNTS, desk=DESKS, are_lifted=st.booleans(), is_wrong=ONE_IN_FOUR,
+        limits=st.tuples(OWN_AMOUNTS, OWN_AMOUNTS, OWN_AMOUNTS, OWN_COUNTS, OWN_COUNTS),
+        wrong=st.tuples(st.integers(0, 4), IMPOSSIBLE), spent=st.lists(st.integers(300, 1_600), max_size=3),
+    )  # fmt: skip
+    def own_limits(
+        self, account: str, desk: int, are_lifted: bool, is_wrong: bool, limits: tuple[int, ...],  # noqa: FBT001 - drawn
+        wrong: tuple[int, int], spent: list[int],
+    ) -> None:  # fmt: skip
+        """They are set and run into; and often taken back, or soon nothing else would be refused."""
+        given = list(limits)
+        if is_wrong:
+            given[wrong[0]] = wrong[1]
+        self.ask(SetLimits(desk, next(self.stans), 1_000, account, "wu", *given))
+        for amount in spent:
+            self.ask(Purchase(TILL, next(self.stans), 1_000, account, self.cards[account][-1], amount))
+        if are_lifted:
+            self.command(SetLimits, account, 0, 0, 0, 0, 0)
 
     @rule(account=st.sampled_from([WORN_OUT, UNOPENED]), desk=DESKS, pay_out=st.booleans())
     def closing(self, account: str, desk: int, pay_out: bool) -> None:  # noqa: FBT001 - drawn

@@ -30,6 +30,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -73,6 +74,10 @@ SENT = [
     (["set-family-policy", "--day-max", "50", "--alert-above", "12.5"], SetFamilyPolicy(*HEAD, 5_000, 0, 1_250)),
     (["set-family-policy", "--purchase-max", "20"], SetFamilyPolicy(*HEAD, 0, 2_000, 0)),
     (["set-family-policy"], SetFamilyPolicy(*HEAD, 0, 0, 0)),
+    (["set-limits", "--purchase-max", "20", "--day-max", "45.50"], SetLimits(*HEAD, 2_000, 4_550, 0, 0, 0)),
+    (["set-limits", "--period-max", "30", "--period-count-max", "2"], SetLimits(*HEAD, 0, 0, 3_000, 0, 2)),
+    (["set-limits", "--day-count-max", "5", "--day-max", "0"], SetLimits(*HEAD, 0, 0, 0, 5, 0)),
+    (["set-limits", "--none"], SetLimits(*HEAD, 0, 0, 0, 0, 0)),
     (["credit-family", "--amount", "200", "--channel", "wallet"], CreditFamily(*HEAD, 20_000, 3)),
     (["correct", "--amount", "3", "--reason", "goodwill"], CorrectEntry(*HEAD, 0, 300, CorrectionReason.GOODWILL)),
 ]
@@ -113,6 +118,30 @@ def test_first_pin_that_cannot_be_sent(serving, campus, pin, terminal, message):
     result = run(serving, campus, "reset-pin", ACCOUNT, "--pin", pin, "--terminal", str(terminal))
     assert (result.exit_code, serving.received) == (2, [])
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give the limits that shall hold, or --none"),
+        (["--none", "--day-max", "20"], "--none takes all limits back; give no other beside it"),
+        (["--day-count-max", "2.5"], "not a valid integer"),
+        (["--day-count-max", str(2**64)], "not in the range"),
+        (["--period-count-max", "-1"], "not in the range"),
+        (["--purchase-max", "20.005"], "not an amount"),
+    ],
+)
+def test_limits_that_cannot_be_sent(serving, campus, options, message):
+    result = run(serving, campus, "set-limits", ACCOUNT, *options)
+    assert (result.exit_code, serving.received) == (2, [])
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize("limit", [["--purchase-max", "-1"], ["--day-max", "1000000.01"]])
+def test_limits_that_the_switch_refuses(serving, campus, limit):
+    result = run(serving, campus, "set-limits", ACCOUNT, *limit)
+    assert result.exit_code == 1
+    assert "declined 13 amount-out-of-range" in result.stdout
 
 
 def test_a_cards_life(serving, campus):

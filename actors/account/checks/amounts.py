@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from actors.account.checks.refusal import Refusal
 from actors.account.holds import available
 from actors.account.purses import MAIN, Amounts, held_in
-from actors.account.state import Account
+from actors.account.state import Account, OwnLimits
 from actors.calendar import Moment
 from actors.policy import Limits, Policy
 from wire.codes import Code, Reason
@@ -30,9 +32,31 @@ def range_check(amount: int) -> Refusal | None:
     return None if 0 < amount <= AMOUNT_MAX else AMOUNT_OUT_OF_RANGE
 
 
+def limit_check(*limits: int) -> Refusal | None:
+    """Each is an amount that a purchase may have, or 0; counts have the same range."""
+    return None if all(0 <= limit <= AMOUNT_MAX for limit in limits) else AMOUNT_OUT_OF_RANGE
+
+
 def limits_of(account: Account, policy: Policy) -> Limits:
-    """The limits that hold for this account."""
-    return policy.class_limits.get(account.person_class, policy.limits)
+    """The limits that hold for this account: the school's for its holder's class, and the holder's own where lower."""
+    limits = policy.class_limits.get(account.person_class, policy.limits)
+    return limits if account.own_limits is None else _tightened(limits, account.own_limits)
+
+
+def _tightened(limits: Limits, own: OwnLimits) -> Limits:
+    return replace(
+        limits,
+        purchase_max=_lower(limits.purchase_max, own.purchase_max),
+        day_max=_lower(limits.day_max, own.day_max),
+        period_max=_lower(limits.period_max, own.period_max),
+        day_count_max=_lower(limits.day_count_max, own.day_count_max),
+        period_count_max=_lower(limits.period_count_max, own.period_count_max),
+    )
+
+
+def _lower(limit: int, other: int) -> int:
+    """The lower one of two limits, where 0 is none."""
+    return min(limit, other) if limit and other else limit or other
 
 
 def spending_check(account: Account, amount: int, moment: Moment, limits: Limits) -> Refusal | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from actors.account.card import PersonClass
-from actors.account.checks.amounts import AMOUNT_MAX, AMOUNT_OUT_OF_RANGE
 from actors.account.checks.refusal import Refusal
 from actors.account.purses import FAMILY, held_in
 from actors.account.state import Account
@@ -44,8 +43,3 @@ def family_purse_check(account: Account) -> Refusal | None:
 def whole_yuan_check(amount: int) -> Refusal | None:
     """No odd fen."""
     return _NOT_WHOLE_YUAN if amount % YUAN else None
-
-
-def limit_check(*limits: int) -> Refusal | None:
-    """Each is an amount that a purchase may have, or 0."""
-    return None if all(0 <= limit <= AMOUNT_MAX for limit in limits) else AMOUNT_OUT_OF_RANGE

@@ -28,6 +28,7 @@ from actors.account.services.reset_pin import RESET_PIN
 from actors.account.services.reversal import REVERSAL
 from actors.account.services.review_loss import REVIEW_LOSS
 from actors.account.services.set_expiry import SET_EXPIRY
+from actors.account.services.set_limits import SET_LIMITS
 from actors.account.services.top_up import TOP_UP
 
 CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
@@ -49,6 +50,7 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     UNBIND_FAMILY,
     SET_FAMILY_POLICY,
     CREDIT_FAMILY,
+    SET_LIMITS,
 )
 SERVICES: Final[tuple[ServiceRow, ...]] = (
     PURCHASE, TOP_UP, SUBSIDY_CLAIM, REVERSAL, REFUND, HOLD, CAPTURE, RELEASE, ADVICE, CHANGE_PIN, *CARD_OFFICE,

@@ -7,12 +7,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.card import CardState
-from actors.account.checks.amounts import credit_check, limits_of, range_check
+from actors.account.checks.amounts import credit_check, limit_check, limits_of, range_check
 from actors.account.checks.card import last_day_check, open_check
 from actors.account.checks.family import (
     bound_check,
     family_purse_check,
-    limit_check,
     student_check,
     unbound_check,
     whole_yuan_check,

@@ -72,7 +72,9 @@ def _decide(
     account: Account, request: Purchase, _original: Event | None, moment: Moment, policy: Policy, authorization: int
 ) -> Purchased | PurchaseDeclined:
     terminal = policy.terminals.get(request.terminal, UNREGISTERED)
-    limits = limits_of(account, policy) if policy.class_limits else policy.limits
+    limits = policy.limits
+    if policy.class_limits or account.own_limits is not None:
+        limits = limits_of(account, policy)
     price, rule = request.amount, None
     if policy.prices:
         rule = policy.prices.get((account.person_class, terminal.merchant, moment.period))

@@ -12,6 +12,7 @@ from simulators.accounts import CardState, Purses
 from simulators.auditor.model.checks import BY_STATE, Verdict, amount_problem, closed_problem
 from simulators.auditor.model.family import FamilyCommand, family_amount_problem, family_problem, family_step
 from simulators.auditor.model.limits import paid_by
+from simulators.auditor.model.own_limits import own_limits_problem, own_limits_step
 from simulators.auditor.model.pin import PIN_NOT_OFFERED, PIN_UNREADABLE, is_easy, opened
 from simulators.auditor.model.subsidy import grant_problem, grant_step
 from simulators.auditor.requests import service_of
@@ -37,6 +38,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -95,6 +97,8 @@ def _amount_problem(request: OfficeRequest) -> Verdict | None:
             return amount_problem(request.amount)
         case BindFamily() | UnbindFamily() | SetFamilyPolicy() | CreditFamily():
             return family_amount_problem(request)
+        case SetLimits():
+            return own_limits_problem(request)
         case _:
             return None
 
@@ -120,6 +124,8 @@ def _problem_of_an_open_account(world: World, request: OfficeRequest, rules: Rul
             return _expiry_problem(request.expires, rules)
         case ResetPin():
             return _pin_problem(request, rules)
+        case SetLimits():
+            return None
         case CloseAccount():
             return _invalid(Reason.PURSES_NOT_EMPTY) if world.purses[0] or world.purses[2] else None
         case GrantSubsidy():
@@ -281,6 +287,7 @@ _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {
     CloseAccount: _close,
     GrantSubsidy: lambda world, request, _rules: grant_step(world, request),
     **dict.fromkeys(get_args(FamilyCommand), lambda _world, request, _rules: family_step(request)),
+    SetLimits: lambda _world, request, _rules: own_limits_step(request),
     SetExpiry: _set_expiry,
     ResetPin: _reset_pin,
     CorrectEntry: _correct,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from simulators.accounts import Purses
 from simulators.auditor.model.checks import Verdict
 from simulators.auditor.requests import Key, identity_of
@@ -19,8 +21,14 @@ _PERIOD_COUNT: Verdict = Code.OVER_COUNT_LIMIT, Reason.PERIOD_COUNT_LIMIT
 
 
 def limits_of(world: World, rules: Rules) -> Limits:
-    """Those of its holder's class."""
-    return rules.class_limits.get(world.card.person_class, rules.limits)
+    """Those of its holder's class, and of the holder's own each that is stricter."""
+    of_school = rules.class_limits.get(world.card.person_class, rules.limits)
+    if not world.own_limits:
+        return of_school
+    return replace(
+        of_school,
+        **{name: min(getattr(of_school, name) or own, own) for name, own in world.own_limits.items()},
+    )
 
 
 def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdict | None]:

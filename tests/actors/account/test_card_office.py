@@ -47,6 +47,7 @@ from actors.account.events import (
     FamilyCredited,
     FamilyPolicySet,
     FamilyUnbound,
+    LimitsSet,
     LossReported,
     LossReviewed,
     OfficeDeclined,
@@ -76,6 +77,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -103,6 +105,7 @@ REQUESTS = {
     "unbind-family": command(1, UnbindFamily),
     "set-family-policy": command(1, SetFamilyPolicy, 500, 400, 300),
     "credit-family": command(1, CreditFamily, 500, 2),
+    "set-limits": command(1, SetLimits, 2_000, 4_000, 3_000, 5, 3),
 }
 EVENTS = {
     "open": AccountOpened, "issue": CardIssued, "activate": CardActivated, "report-loss": LossReported,
@@ -110,7 +113,7 @@ EVENTS = {
     "replace": CardReplaced, "close": AccountClosed, "set-expiry": ExpirySet, "reset-pin": PinReset,
     "correct": EntryCorrected,
     "grant-subsidy": SubsidyGranted, "bind-family": FamilyBound, "unbind-family": FamilyUnbound,
-    "set-family-policy": FamilyPolicySet, "credit-family": FamilyCredited,
+    "set-family-policy": FamilyPolicySet, "credit-family": FamilyCredited, "set-limits": LimitsSet,
 }  # fmt: skip
 STATES: dict[str, dict[str, Any]] = {
     "issued": {"card_state": ISSUED},
@@ -200,6 +203,7 @@ def test_commands_that_ask_little_of_the_card(state: str) -> None:
     assert outcome(REQUESTS["correct"], full) == (open_ or DONE)
     assert outcome(REQUESTS["reset-pin"], full) == (open_ or DONE)
     assert outcome(REQUESTS["grant-subsidy"], full) == (open_ or DONE)
+    assert outcome(REQUESTS["set-limits"], full) == (open_ or DONE)
     assert outcome(REQUESTS["unbind-family"], full) == (open_ or (12, "no-family"))
     bound = replace(full, family=Family("g-7"))
     for name in ("unbind-family", "set-family-policy", "credit-family"):

@@ -46,7 +46,7 @@ from actors.account.checks.terminal import UNREGISTERED
 from actors.account.expiry import fall_due
 from actors.account.inquiries import inquire
 from actors.account.services.hold import HOLDS_MAX
-from actors.account.state import Account, Grant
+from actors.account.state import Account, Grant, OwnLimits
 from actors.account.tables import ANSWER, DECIDE
 from actors.policy import HOLD_LIFETIME_US, Limits, Policy, Terminal
 from wire.codes import Code, Reason
@@ -176,6 +176,22 @@ def test_hold(pair: Pair) -> None:
     holder, request = spoiled(pair, account(), "account"), spoiled(pair, hold(1), "request")
     terminal = spoiled(pair, BATH, "terminal")
     assert outcome(holder, request, terminal, replace(POLICY, limits=TIGHT)) == expected(pair)
+
+
+OWN_TIGHT = OwnLimits(*(getattr(TIGHT, name) for name in OwnLimits.__struct_fields__))
+OWN_ALONE = replace(POLICY, limits=replace(TIGHT, **dict.fromkeys(OwnLimits.__struct_fields__, 0)))
+
+
+@pytest.mark.parametrize("pair", alone_and_in_pairs(PURCHASE_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_purchase_under_the_holders_own_limits(pair: Pair) -> None:
+    holder, request = spoiled(pair, account(own_limits=OWN_TIGHT), "account"), spoiled(pair, purchase(1), "request")
+    assert outcome(holder, request, spoiled(pair, TILL, "terminal"), OWN_ALONE) == expected(pair)
+
+
+@pytest.mark.parametrize("pair", alone_and_in_pairs(HOLD_FAULTS), ids=lambda pair: " + ".join(map(name_of, pair)))
+def test_hold_under_the_holders_own_limits(pair: Pair) -> None:
+    holder, request = spoiled(pair, account(own_limits=OWN_TIGHT), "account"), spoiled(pair, hold(1), "request")
+    assert outcome(holder, request, spoiled(pair, BATH, "terminal"), OWN_ALONE) == expected(pair)
 
 
 def decided(request: Any, original: Any = None, holder: Account | None = None) -> Any:

@@ -45,7 +45,7 @@ from actors.account.kind import ACCOUNT
 from actors.account.purses import SUBSIDY, held_in
 from actors.account.purses import draw as draw_on
 from actors.account.service import asked
-from actors.account.state import Account, Family, Grant, Loss
+from actors.account.state import Account, Family, Grant, Loss, OwnLimits
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from actors.policy import Limits, Price
@@ -84,6 +84,7 @@ from wire.messages import (
     ReviewLoss,
     SetExpiry,
     SetFamilyPolicy,
+    SetLimits,
     SubsidyClaim,
     TopUp,
     UnbindFamily,
@@ -146,6 +147,7 @@ ACCOUNTS = st.builds(
         Family, st.just("g-7"), *[st.sampled_from([0, 1, 500, 9_000])] * 3
     ),
     family_day=st.sampled_from([0, 20260901, 20260831]), family_drawn=st.integers(0, 9_000),
+    own_limits=st.none() | st.builds(OwnLimits, *[st.sampled_from([0, 500, 9_000])] * 3, *[st.integers(0, 5)] * 2),
     dead_cards=st.sampled_from([(), ("C3",), tuple(f"D{number}" for number in range(32))]),
 ).flatmap(
     lambda account: st.lists(HOLDS, max_size=8, unique_by=lambda hold: hold.stan).map(
@@ -198,6 +200,7 @@ OFFICE_REQUESTS = st.one_of(
     st.builds(UnbindFamily, *COMMAND),
     st.builds(SetFamilyPolicy, *COMMAND, AMOUNTS, AMOUNTS, AMOUNTS),
     st.builds(CreditFamily, *COMMAND, AMOUNTS, st.integers(1, 3)),
+    st.builds(SetLimits, *COMMAND, *[AMOUNTS | st.just(0)] * 5),
     st.builds(CorrectEntry, *COMMAND, st.integers(0, 2), AMOUNTS, st.sampled_from(CorrectionReason)),
 )
 
@@ -381,4 +384,5 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyGranted": 67, "SubsidyClaimed": 68, "SubsidyClaimDeclined": 69,
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "PurchaseReturned": 180,
+        "LimitsSet": 140,
     }  # fmt: skip
