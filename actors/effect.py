@@ -16,6 +16,9 @@ class EffectName(StrEnum):
     HOT_LIST = "hot-list"
     """A card must not be used any more, or is what it was before."""
 
+    REVIEW_OVERDUE = "review-overdue"
+    """Nobody has reviewed a loss in the time that the campus gives."""
+
     SUSPICIOUS = "suspicious"
     """Money that could not be posted cleanly, and stands in suspense until somebody explains it."""
 

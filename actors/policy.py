@@ -84,6 +84,9 @@ class Purse(StrEnum):
 HOLD_LIFETIME_US: Final = 3 * 3_600_000_000
 """How long a hold stands, unless the campus says otherwise: longer than a bath, a charge or a print takes."""
 
+REVIEW_WORKING_DAYS: Final = 3
+"""How many working days a loss may wait for its review, unless the campus says otherwise."""
+
 SPENDING_ORDER: Final = (1, 2, 0)
 """Which purses a purchase draws on, by their places in `Purse`: subsidy, then family, then main."""
 
@@ -176,3 +179,6 @@ class Policy(Struct, frozen=True):
     pin_keys: PinKeys = PinKeys()
     hold_lifetime_us: int = HOLD_LIFETIME_US
     """After so many microseconds a hold that is still outstanding expires."""
+
+    review_working_days: int = REVIEW_WORKING_DAYS
+    """A loss that nobody has reviewed when so many working days after its own are over is told to operators."""

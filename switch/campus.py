@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Container, Iterable, Sequence
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,10 +20,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.account.card import PersonClass
-from actors.calendar import Calendar, MealPeriod
+from actors.calendar import WORKING_WEEKDAYS, Calendar, MealPeriod
 from actors.policy import (
     HOLD_LIFETIME_US,
     OPERATOR_COMMANDS,
+    REVIEW_WORKING_DAYS,
     SPENDING_ORDER,
     Limits,
     OfflineLimits,
@@ -180,8 +181,19 @@ class _Site(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
 
 
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_Dates = Annotated[tuple[date, ...], Meta(max_length=1_000)]
+
+
 class _CardOffice(Struct, frozen=True, forbid_unknown_fields=True):
     replacement_fee: str = "0.00"
+    review_working_days: Annotated[int, Meta(ge=1, le=30)] = REVIEW_WORKING_DAYS
+    working_days: Annotated[tuple[str, ...], Meta(min_length=1)] = tuple(
+        name for place, name in enumerate(_WEEKDAYS) if place in WORKING_WEEKDAYS
+    )
+    holidays: _Dates = ()
+    extra_working_days: _Dates = ()
 
 
 class _Role(Struct, frozen=True, forbid_unknown_fields=True):
@@ -315,8 +327,9 @@ class _Check:
         order, prices = self._spending_order(), self._prices(merchants)
         lifetime_us = file.holds.lifetime_minutes * _MINUTE_US
         policy = Policy(
-            limits, terminals, calendar, order, class_limits, fee, self._offline(), prices, hold_lifetime_us=lifetime_us
-        )
+            limits, terminals, calendar, order, class_limits, fee, self._offline(), prices,
+            hold_lifetime_us=lifetime_us, review_working_days=file.card_office.review_working_days,
+        )  # fmt: skip
         return Campus(file.campus.name, policy, stations, merchants, file.sessions, self._prompts())
 
     def _note(self, key: str, explanation: str) -> None:
@@ -462,7 +475,25 @@ class _Check:
             self._zone(general.time_zone),
             cut_over,
             tuple(MealPeriod(period.name, until) for period, until in zip(periods, untils, strict=True)),
+            self._working_weekdays(),
+            frozenset(self.file.card_office.holidays),
+            self._extra_working_days(),
         )
+
+    def _working_weekdays(self) -> frozenset[int]:
+        names = self.file.card_office.working_days
+        for place, name in enumerate(names):
+            if name not in _WEEKDAYS:
+                expected = f"expected one of {', '.join(_WEEKDAYS)}"
+                self._note(f"card_office.working_days[{place}]", f"{name!r} is no weekday; {expected}")
+        return frozenset(place for place, name in enumerate(_WEEKDAYS) if name in names)
+
+    def _extra_working_days(self) -> frozenset[date]:
+        office = self.file.card_office
+        for place, day in enumerate(office.extra_working_days):
+            if day in office.holidays:
+                self._note(f"card_office.extra_working_days[{place}]", f"{day} already stands in holidays")
+        return frozenset(office.extra_working_days)
 
     def _zone(self, name: str) -> ZoneInfo:
         try:

@@ -127,8 +127,8 @@ def _line(shard: int, position: int, event: Any, effect: Effect) -> str:
         "position": position,
         "time": datetime.fromtimestamp(event.time_us / 1e6, UTC).isoformat(timespec="milliseconds"),
         "account": event.account,
-        "terminal": event.terminal,
-        "stan": event.stan,
+        # What happens by itself has neither.
+        **{field: getattr(event, field) for field in ("terminal", "stan") if hasattr(event, field)},
         **effect.details,
     }
     return f"{msgspec.json.encode(told).decode()}\n"

@@ -9,9 +9,14 @@ from actors.account.state import Account
 
 
 def with_due(account: Account) -> Account:
-    """The account that says when something is next due: what is in its subsidy purse may expire, and so may a hold."""
-    due_us = account.subsidy_expires_us if held_in(account.purses, SUBSIDY) else 0
-    if account.holds:
-        first_us = min(hold.expires_us for hold in account.holds)
-        due_us = min(due_us, first_us) if due_us else first_us
+    """The account that says when something is next due.
+
+    What is in its subsidy purse may expire, and so may a hold; the review of a loss may be overdue.
+    """
+    times_us = [hold.expires_us for hold in account.holds]
+    if account.subsidy_expires_us and held_in(account.purses, SUBSIDY):
+        times_us.append(account.subsidy_expires_us)
+    if account.loss is not None and account.loss.review_due_us:
+        times_us.append(account.loss.review_due_us)
+    due_us = min(times_us, default=0)
     return account if due_us == account.due_us else replace(account, due_us=due_us)

@@ -498,6 +498,18 @@ class HoldExpired(Struct, array_like=True, tag=19, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
+class ReviewOverdue(Struct, array_like=True, tag=142, frozen=True, gc=False):
+    """A loss was found to wait for its review still at `review_due_us`. Nobody asked for it, and it is told once."""
+
+    account: str
+    time_us: int
+    previous: int
+    card: str
+    reported_us: int
+    review_due_us: int
+    balances: tuple[int, ...]
+
+
 class PinChanged(Struct, array_like=True, tag=26, frozen=True, gc=False):
     """The cardholder has another PIN, of which the account keeps the hash."""
 
@@ -549,8 +561,14 @@ class OfficeEvent(Struct, array_like=True, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-class LossReported(OfficeEvent, array_like=True, tag=30, frozen=True, gc=False):
-    """The card is lost from here on."""
+class LossReportedWithoutDeadline(OfficeEvent, array_like=True, tag=30, frozen=True, gc=False):
+    """The card is lost from here on, from before reviews were to be made in time."""
+
+
+class LossReported(OfficeEvent, array_like=True, tag=141, frozen=True, gc=False):
+    """The card is lost from here on. If nobody has reviewed it at `review_due_us`, operators are told."""
+
+    review_due_us: int
 
 
 class AccountOpened(OfficeEvent, array_like=True, tag=31, frozen=True, gc=False):
@@ -750,7 +768,8 @@ Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | PurchaseReturn
 """Events that settle their original as well as themselves."""
 
 Office = (
-    LossReported
+    LossReportedWithoutDeadline
+    | LossReported
     | AccountOpened
     | CardIssued
     | CardActivated
@@ -810,7 +829,7 @@ Decided = (
 )
 """Events that answer a terminal's request."""
 
-Unasked = SubsidyClaimedAtTap | SubsidyExpired | HoldExpired
+Unasked = SubsidyClaimedAtTap | SubsidyExpired | HoldExpired | ReviewOverdue
 """Events that answer nobody."""
 
 Event = Opened | Decided | Unasked

@@ -28,6 +28,7 @@ from actors.account.events import (
     ReleaseDeclined,
     ReversalDeclined,
     Reversed,
+    ReviewOverdue,
     Tombstoned,
     ToppedUp,
     TopUpDeclined,
@@ -42,7 +43,7 @@ LEAVE_CARD: Final = frozenset({
     Purchased, PurchasedUncounted, PurchaseDeclined, ToppedUp, TopUpDeclined, Reversed, PurchaseReversed,
     PurchaseReturned, Tombstoned, ReversalDeclined, PricedPurchase, PricedPurchaseReversed, Refunded, RefundDeclined,
     Advised, AdviceDeclined, EmergencyRaised, Held, HoldDeclined, Captured, CaptureDeclined, Released,
-    ReleaseDeclined, HoldReversed, HoldExpired,
+    ReleaseDeclined, HoldReversed, HoldExpired, ReviewOverdue,
 })  # fmt: skip
 """Events that never change a card: nearly all. One that is not here is looked at, and costs a little more."""
 

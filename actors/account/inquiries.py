@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from actors.account.checks.amounts import limits_of
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
-from actors.account.events import Event, HoldExpired, Opened, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.events import Event, HoldExpired, Opened, ReviewOverdue, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.expiry import unexpired
 from actors.account.holds import drawn
 from actors.account.purses import Amounts, left
@@ -76,6 +76,8 @@ def statement_entry(event: Any) -> StatementEntry:
         )
     if isinstance(event, SubsidyExpired):
         return StatementEntry(event.time_us, "subsidy-expiry", Code.APPROVED, -event.amount, event.balances, 0, 0)
+    if isinstance(event, ReviewOverdue):
+        return StatementEntry(event.time_us, "review-overdue", Code.APPROVED, 0, event.balances, 0, 0)
     service, gained = SERVICE[type(asked(event))], EVENTS[type(event)].gained(event)
     code = getattr(event, "code", Code.APPROVED)
     return StatementEntry(event.time_us, service, code, gained, event.balances, event.terminal, event.stan)

@@ -16,6 +16,8 @@ class Loss(Struct, array_like=True, frozen=True, gc=False):
 
     found_state: CardState
     reviewed: bool = False
+    review_due_us: int = 0
+    """From this time on its review is overdue, if operators were not told of that yet; 0: never."""
 
 
 class Pin(Struct, array_like=True, frozen=True, gc=False):
@@ -124,7 +126,10 @@ class Account(Struct, array_like=True, frozen=True, gc=False):
     """From this time on what is in the subsidy purse is taken back; 0: it stays."""
 
     due_us: int = 0
-    """When a hold is overdue, or what is in the subsidy purse is taken back, whichever comes first; 0: never."""
+    """When a hold or the review of a loss is overdue, or what is in the subsidy purse is taken back.
+
+    Whichever comes first; 0: never.
+    """
 
     family: Family | None = None
     family_day: int = 0

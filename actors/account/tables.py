@@ -6,8 +6,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
-from actors.account.events import HoldExpired, Opened, SubsidyClaimedAtTap, SubsidyExpired
-from actors.account.expiry import apply_hold_expired
+from actors.account.events import HoldExpired, Opened, ReviewOverdue, SubsidyClaimedAtTap, SubsidyExpired
+from actors.account.expiry import apply_hold_expired, apply_review_overdue, effect_of_overdue_review
 from actors.account.opening import apply_opened, book_opened
 from actors.account.postings import Booking
 from actors.account.service import Decide, EventRow
@@ -28,6 +28,7 @@ APPLY: Final[dict[type, Callable[[Account, Any, int], Account]]] = {
     SubsidyClaimedAtTap: apply_claimed,
     SubsidyExpired: apply_expired,
     HoldExpired: apply_hold_expired,
+    ReviewOverdue: apply_review_overdue,
     **{event: row.apply for event, row in EVENTS.items()},
 }
 
@@ -41,7 +42,10 @@ BOOK: Final[dict[type, Callable[[Any], Booking]]] = {
 }
 """An event that is not here moved nothing."""
 
-EFFECT: Final[dict[type, Callable[[Any], Effect | None]]] = {event: row.effect for event, row in EVENTS.items()}
+EFFECT: Final[dict[type, Callable[[Any], Effect | None]]] = {
+    ReviewOverdue: effect_of_overdue_review,
+    **{event: row.effect for event, row in EVENTS.items()},
+}
 """An event that is not here has none."""
 
 SERVICE: Final[dict[type, str]] = {

@@ -82,6 +82,14 @@ class Auditor:
         finding = self._histories[account].purses_found(purses)
         return None if finding is None else self.report(finding)
 
+    def overdue_reviews(self, now_us: int) -> set[str]:
+        """The accounts with a loss of which operators should have been told by then. Ask when nothing is open."""
+        return {
+            account
+            for account, history in self._histories.items()
+            if any(0 < world.review_due_us <= now_us for world in history.worlds)
+        }
+
     def report(self, finding: Finding) -> Finding:
         """Keep what somebody else found."""
         self.faults[finding.fault] += 1

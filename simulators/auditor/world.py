@@ -58,6 +58,9 @@ class Rules(Struct, frozen=True):
     hold_lifetime_us: int = 3 * 3_600_000_000
     """How long a hold stands."""
 
+    review_due_us: int = 0
+    """When the review of a loss that is reported now will be overdue; 0: that is not known."""
+
 
 class Outcome(NamedTuple):
     """An answer as the model expects it. `balances` None: any will do."""
@@ -133,6 +136,9 @@ class World(Struct, frozen=True):
     """What a lost card was before the loss, or what an operator made of it since."""
 
     loss_reviewed: bool = False
+    review_due_us: int = 0
+    """When operators are to be told of a loss, unless somebody reviews it before; 0: never, or that is not known."""
+
     dead_cards: frozenset[str] = frozenset()
     """Serials of the account's earlier cards."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,3 +85,43 @@ def test_days_on_which_clocks_change_are_whole(day: int) -> None:
 def test_business_day_never_goes_back_as_time_goes_on(start: int, later: int, cut_over: time) -> None:
     calendar = Calendar(SHANGHAI, cut_over, PERIODS)
     assert calendar.moment(start).business_day <= calendar.moment(start + later).business_day
+
+
+GOLDEN_WEEK = frozenset(date(2026, 10, day) for day in range(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("business_day", "number", "end", "changes"),
+    [
+        (20260901, 0, "2026-09-02", {}),
+        (20260901, 1, "2026-09-03", {}),
+        (20260901, 3, "2026-09-05", {}),
+        (20260902, 3, "2026-09-08", {}),
+        (20260904, 3, "2026-09-10", {}),
+        (20260905, 3, "2026-09-10", {}),
+        (20260906, 1, "2026-09-08", {}),
+        (20260930, 1, "2026-10-09", {"holidays": GOLDEN_WEEK}),
+        (20260930, 3, "2026-10-13", {"holidays": GOLDEN_WEEK}),
+        (20260930, 3, "2026-10-11", {"holidays": GOLDEN_WEEK, "extra_working_days": frozenset({date(2026, 10, 10)})}),
+        (20261003, 1, "2026-10-05", {"holidays": GOLDEN_WEEK, "extra_working_days": frozenset({date(2026, 10, 4)})}),
+        (20260901, 2, "2026-09-14", {"working_weekdays": frozenset({6})}),
+        (20261231, 1, "2027-01-02", {}),
+        (20280228, 1, "2028-03-01", {}),
+    ],
+)
+def test_end_of_a_working_day(business_day: int, number: int, end: str, changes: dict[str, Any]) -> None:
+    calendar = Calendar(SHANGHAI, time(0), PERIODS, **changes)
+    expected = datetime.fromisoformat(end).replace(tzinfo=SHANGHAI)
+    assert calendar.end_of_working_day_us(business_day, number) == expected.timestamp() * 1_000_000
+
+
+def test_working_day_ends_at_the_cut_over() -> None:
+    calendar = Calendar(BERLIN, time(4), PERIODS)
+    expected = datetime(2026, 10, 28, 4, tzinfo=BERLIN)  # clocks change on 25 October
+    assert calendar.end_of_working_day_us(20261024, 2) == expected.timestamp() * 1_000_000
+
+
+def test_working_days_end_with_the_calendar() -> None:
+    calendar = Calendar(SHANGHAI, time(0), PERIODS)
+    assert calendar.end_of_working_day_us(99991231, 3) == calendar.end_us(99991231)
+    assert calendar.end_of_working_day_us(99991229, 30) == calendar.end_us(99991231)

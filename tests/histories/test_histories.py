@@ -21,7 +21,9 @@ from actors.account.card import PersonClass
 from actors.account.hot_cards import HOT
 from actors.account.kind import ACCOUNT
 from actors.calendar import Calendar, MealPeriod, Moment
+from actors.effect import EffectName
 from actors.hot_list import GOOD
+from actors.journal import Journal
 from actors.memory_store import MemoryStore
 from actors.opening import Opening, open_accounts
 from actors.placement import slot_of
@@ -122,6 +124,9 @@ PERIODS = 3
 """Lunch, dinner, and what is after them."""
 
 HOLD_LIFETIME_US = 60_000_000
+REVIEW_DUE_US = NOON_US + 84 * HOUR_US
+"""It is Tuesday: when Friday is over."""
+
 CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)), MealPeriod("dinner", time(16))))
 POLICY = Policy(
     SwitchLimits(**LIMITS),
@@ -157,6 +162,7 @@ RULES = Rules(
     pin_keys=PIN_KEYS,
     period=0,
     hold_lifetime_us=HOLD_LIFETIME_US,
+    review_due_us=REVIEW_DUE_US,
     replacement_fee=FEE,
     day_starts_us=NOON_US - 12 * HOUR_US,
     prices={
@@ -569,6 +575,12 @@ class Histories(RuleBasedStateMachine):
             period_starts_us = NOON_US + self.period * 2 * HOUR_US
             self.auditor.change_rules(replace(RULES, period=self.period, period_starts_us=period_starts_us))
 
+    def told_of(self) -> Counter[str]:
+        """By account: how often operators were told of a loss that waits for its review."""
+        events = (event for _, event in Journal(self.store, ACCOUNT.event_type).events(1))
+        effects = ((event.account, ACCOUNT.effect.get(type(event), lambda _: None)(event)) for event in events)
+        return Counter(account for account, effect in effects if effect and effect.name is EffectName.REVIEW_OVERDUE)
+
     def draw_hold(self, data: st.DataObject) -> Any:
         """Nearly always a hold, and a young one, if there is any: else something that cannot be captured."""
         holds = [asked for asked in self.asked if isinstance(asked, Hold)]
@@ -665,9 +677,15 @@ class Histories(RuleBasedStateMachine):
                     assert (listed.state if listed is not None else GOOD) == state
 
     def teardown(self) -> None:
-        """The journal replays to what the shard says."""
+        """The journal replays to what the shard says, and days later operators were told of each loss that waits."""
         verify(self.store, ACCOUNT)
         self.check_hot_list()
+        for now_us in (REVIEW_DUE_US - 1, REVIEW_DUE_US, REVIEW_DUE_US + HOUR_US):
+            self.now_us = now_us
+            for account in self.cards:
+                self.turn([], slot_of(account))
+            assert self.told_of() == Counter(self.auditor.overdue_reviews(now_us))
+        verify(self.store, ACCOUNT)
 
 
 TestHistories = Histories.TestCase

@@ -31,9 +31,14 @@ COMMANDS = frozenset({"open", "activate", "report-loss", "review-loss", "found",
 
 
 @pytest.fixture
-def auditor(cards, rules) -> Auditor:
+def office_rules(rules):
     desk = Terminal(DESK, "desk-1", 9, COMMANDS, role="manager")
-    return Auditor(cards, replace(rules, terminals={**rules.terminals, DESK: desk}, replacement_fee=1_500))
+    return replace(rules, terminals={**rules.terminals, DESK: desk}, replacement_fee=1_500)
+
+
+@pytest.fixture
+def auditor(cards, office_rules) -> Auditor:
+    return Auditor(cards, office_rules)
 
 
 def command(stan, kind, *fields, account=ACCOUNT):
@@ -155,3 +160,18 @@ def test_refused_opening_is_asked_anew_and_an_approved_one_is_not(auditor):
     assert exchange(auditor, opened, done(opened, 0)) is None
     assert exchange(auditor, over, declined(over, Code.DUPLICATE, Reason.CONTENT_DIFFERS)) is None
     assert exchange(auditor, opened, done(opened, 5)) is not None
+
+
+def test_losses_that_wait_for_their_review(auditor, office_rules):
+    auditor.change_rules(replace(office_rules, review_due_us=100))
+    lost, review = command(1, ReportLoss), command(2, ReviewLoss)
+    assert exchange(auditor, lost, done(lost)) is None
+    assert (auditor.overdue_reviews(99), auditor.overdue_reviews(100)) == (set(), {ACCOUNT})
+    assert exchange(auditor, review, done(review, 10_000)) is None
+    assert auditor.overdue_reviews(100) == set()
+
+
+def test_without_a_time_no_review_is_overdue(auditor):
+    lost = command(1, ReportLoss)
+    assert exchange(auditor, lost, done(lost)) is None
+    assert auditor.overdue_reviews(10**18) == set()

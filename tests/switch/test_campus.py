@@ -1,6 +1,6 @@
 import re
 import tomllib
-from datetime import time
+from datetime import date, time
 from importlib.resources import files
 
 import msgspec
@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.account.card import PersonClass
-from actors.policy import HOLD_LIFETIME_US, OPERATOR_COMMANDS, Limits, OfflineLimits, Price, Service
+from actors.calendar import WORKING_WEEKDAYS
+from actors.policy import (
+    HOLD_LIFETIME_US,
+    OPERATOR_COMMANDS,
+    REVIEW_WORKING_DAYS,
+    Limits,
+    OfflineLimits,
+    Price,
+    Service,
+)
 from switch.campus import (
     AMOUNT_MINOR_MAX,
     PROMPTS,
@@ -67,6 +76,9 @@ def test_the_example_is_a_campus(campus_file):
     assert campus.policy.terminals[9001].services == SERVICES_BY_KIND["top-up"]
     assert campus.merchants[9].name == "Card office"
     assert campus.policy.replacement_fee == 1_500
+    assert campus.policy.review_working_days == REVIEW_WORKING_DAYS
+    assert campus.policy.calendar.working_weekdays == WORKING_WEEKDAYS
+    assert campus.policy.calendar.holidays == campus.policy.calendar.extra_working_days == frozenset()
     clerk, manager = campus.policy.terminals[9201], campus.policy.terminals[9202]
     assert (clerk.role, manager.role) == ("clerk", "manager")
     assert manager.services == {*OPERATOR_COMMANDS}
@@ -89,6 +101,28 @@ def test_the_example_shows_every_session_limit_with_its_default():
 def test_the_example_shows_what_may_be_accepted_offline_by_default():
     shown = {key: minor_units(text) for key, text in tomllib.loads(EXAMPLE)["offline"].items()}
     assert shown == msgspec.to_builtins(OfflineLimits())
+
+
+def test_when_the_card_office_works(campus_file):
+    text = changed("review_working_days = 3", "review_working_days = 5")
+    for old, new in (
+        ('["mon", "tue", "wed", "thu", "fri"]', '["sun", "mon"]'),
+        ("\nholidays = []", '\nholidays = [2026-10-01, "2026-10-02"]'),
+        ("extra_working_days = []", "extra_working_days = [2026-10-10]"),
+    ):
+        text = text.replace(old, new)
+    campus_file.write_text(text)
+    policy = read_campus(campus_file).policy
+    assert policy.review_working_days == 5
+    assert policy.calendar.working_weekdays == {0, 6}
+    assert policy.calendar.holidays == {date(2026, 10, 1), date(2026, 10, 2)}
+    assert policy.calendar.extra_working_days == {date(2026, 10, 10)}
+
+
+def test_day_that_is_a_holiday_and_is_worked(campus_file):
+    text = changed("\nholidays = []", "\nholidays = [2026-10-01]")
+    text = text.replace("extra_working_days = []", "extra_working_days = [2026-10-10, 2026-10-01]")
+    assert mistakes(campus_file, text) == ["card_office.extra_working_days[1]: 2026-10-01 already stands in holidays"]
 
 
 def with_offline(section):
@@ -305,6 +339,14 @@ def test_what_a_kind_of_terminal_may_ask_for():
         ),
         ('"clerk"\ncommands', '"clerk"\ncommand', "roles[0].command", "unknown"),
         ('"15.00"', "15", "card_office.replacement_fee", "expected `str`"),
+        ("review_working_days = 3", "review_working_days = 0", "card_office.review_working_days", "`int` >= 1"),
+        ("review_working_days = 3", "review_working_days = 31", "card_office.review_working_days", "`int` <= 30"),
+        ("review_working_days = 3", "review_working_days = 2.5", "card_office.review_working_days", "`int`"),
+        ('["mon", "tue", "wed", "thu", "fri"]', "[]", "card_office.working_days", "length >= 1"),
+        ('["mon", "tue", "wed", "thu", "fri"]', "[1]", "card_office.working_days[0]", "expected `str`"),
+        ("\nholidays = []", "\nholidays = 2026-10-01", "card_office.holidays", "expected `array`"),
+        ("\nholidays = []", '\nholidays = ["1 October"]', "card_office.holidays[0]", "date"),
+        ("\nholidays = []", "\nholiday = []", "card_office.holiday", "unknown"),
         ("number = 9\n", "number = 0\n", "merchants[3].number", "expected `int` >= 1"),
         ('open = ["breakfast", "lunch", "dinner"]', "open = []", "merchants[1].open", "length >= 1"),
     ],
@@ -332,6 +374,7 @@ def test_a_mistake_of_shape_names_its_key_and_what_was_expected(campus_file, old
         ('"1000.00"', '"1000000.01"', "limits.top_up_max", "expected at most 1000000.00"),
         ('"5000.00"', '"５000"', "limits.balance_max", "at most two decimals"),  # noqa: RUF001 - a full-width digit
         ('"15.00"', '"-15.00"', "card_office.replacement_fee", "expected 0.00 or more"),
+        ('"thu", "fri"]', '"thu", "friday"]', "card_office.working_days[4]", "expected one of mon, tue, wed"),
         ('role = "clerk"', 'role = "boss"', "stations[3].role", "one of those in [[roles]]"),
         ('"review-loss", "found", "replace"', '"lose"', "roles[0].commands[4]", "expected one of open"),
         ('kind = "operator"', 'kind = "kiosk"', "terminals[5].kind", "expected operator"),

@@ -9,18 +9,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from campus_folder import NORTH, OFFICE, TILL, TOP_UP_MACHINE, account_number, card_of, write_campus
+from campus_folder import DESK, NORTH, OFFICE, OPERATOR, TILL, TOP_UP_MACHINE, account_number, card_of, write_campus
 from running_switch import SECONDS_MAX, RunningSwitch, command, make_data
 from station_client import StationClient
 
 from actors.placement import shard_of, slot_of
 from switch.data_folder import shard_folder
 from wire.codes import Code
-from wire.messages import Emergency, Purchase, Reversal, TopUp
+from wire.messages import Emergency, Purchase, ReportLoss, Reversal, ReviewLoss, TopUp
 
 SHARDS = 2
 ACCOUNTS = [account_number(place) for place in range(1, 6)]
@@ -91,6 +92,34 @@ def test_an_emergency_is_told_with_what_the_terminal_knew(data, campus):
     told = {"effect": "emergency", "shard": shard_of(slot_of(str(TILL)), SHARDS), "terminal": TILL, "merchant": 1}
     assert known.items() >= {**told, "stan": 1, "account": ACCOUNTS[0], "card": card_of(ACCOUNTS[0])}.items()
     assert unknown.items() >= {**told, "stan": 2, "account": "", "card": ""}.items()
+    assert command("verify", "--data", data).exit_code == 0
+
+
+def test_a_loss_that_nobody_reviewed_in_time_is_told_once(data, campus):
+    number, reviewed = ACCOUNTS[:2]
+
+    async def ask(switch: RunningSwitch, station: str, *requests: Any) -> list[Code]:
+        async with StationClient(switch.address, station) as client:
+            return [answer.code for answer in await client.ask(*requests)]
+
+    lost = [ReportLoss(OPERATOR, stan, 5_000, account, "wu") for stan, account in enumerate((number, reviewed), 1)]
+    with RunningSwitch(data, campus) as switch:
+        review = ReviewLoss(OPERATOR, 3, 5_000, reviewed, "wu")
+        assert asyncio.run(ask(switch, DESK, *lost, review)) == [Code.APPROVED] * 3
+        assert switch.stop() == 0
+    two_weeks_later = (datetime.now(UTC) + timedelta(days=14)).strftime("%Y-%m-%dT%H:%M")
+    with RunningSwitch(data, campus, "--simulated-clock", f"{two_weeks_later},1") as switch:
+        taps = [Purchase(TILL, stan, 5_000, account, card_of(account), 1) for stan, account in enumerate(ACCOUNTS, 1)]
+        assert asyncio.run(ask(switch, NORTH, *taps)) == [Code.LOST_CARD] * 2 + [Code.APPROVED] * 3
+        assert switch.stop() == 0
+    told = [effect for effect in printed("--data", data) if effect["effect"] != "hot-list"]
+    assert [(effect["effect"], effect["account"], effect["card"]) for effect in told] == [
+        ("review-overdue", number, card_of(number))
+    ]
+    (effect,) = told
+    assert effect["reported_us"] + 2 * 86_400_000_000 < effect["review_due_us"]
+    assert {"terminal", "stan"}.isdisjoint(effect)
+    assert "review-overdue" in command("statement", "--data", data, number).output
     assert command("verify", "--data", data).exit_code == 0
 
 

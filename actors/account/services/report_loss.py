@@ -10,8 +10,9 @@ from actors.account.card import CardState
 from actors.account.checks.card import open_check
 from actors.account.checks.office import state_check
 from actors.account.checks.refusal import Refusal
-from actors.account.events import LossReported
-from actors.account.office import done_quietly, hot_list_change, just, office_service
+from actors.account.due import with_due
+from actors.account.events import LossReported, LossReportedWithoutDeadline
+from actors.account.office import done_quietly, event_start, hot_list_change, office_service
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account, Loss
 from actors.calendar import Moment
@@ -25,16 +26,33 @@ def _refusal(account: Account, _request: ReportLoss, _moment: Moment, _policy: P
     )
 
 
+def _approve(
+    account: Account, request: ReportLoss, moment: Moment, policy: Policy, _authorization: int
+) -> LossReported:
+    due_us = policy.calendar.end_of_working_day_us(moment.business_day, policy.review_working_days)
+    return LossReported(*event_start(account, request, moment), due_us)
+
+
 def _apply(account: Account, event: LossReported, position: int) -> Account:
+    loss = Loss(event.time_us, account.card_state, review_due_us=event.review_due_us)
+    return with_due(replace(account, position=position, card_state=CardState.LOST, loss=loss))
+
+
+def _apply_without_deadline(account: Account, event: LossReportedWithoutDeadline, position: int) -> Account:
     loss = Loss(event.time_us, account.card_state)
     return replace(account, position=position, card_state=CardState.LOST, loss=loss)
 
+
+_REPORTED: Final = EventRow(_apply, done_quietly, effect=hot_list_change("lost"))
 
 REPORT_LOSS: Final[ServiceRow] = office_service(
     Service.REPORT_LOSS,
     ReportLoss,
     (),
     _refusal,
-    just(LossReported),
-    {LossReported: EventRow(_apply, done_quietly, effect=hot_list_change("lost"))},
+    _approve,
+    {
+        LossReported: _REPORTED,
+        LossReportedWithoutDeadline: _REPORTED._replace(apply=_apply_without_deadline),
+    },
 )

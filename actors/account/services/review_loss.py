@@ -10,6 +10,7 @@ from actors.account.card import CardState
 from actors.account.checks.card import open_check
 from actors.account.checks.office import lost_check, unreviewed_check
 from actors.account.checks.refusal import Refusal
+from actors.account.due import with_due
 from actors.account.events import LossReviewed
 from actors.account.office import done, just, office_service
 from actors.account.service import EventRow, ServiceRow
@@ -26,7 +27,8 @@ def _refusal(account: Account, _request: ReviewLoss, _moment: Moment, _policy: P
 
 
 def _apply(account: Account, _event: LossReviewed, position: int) -> Account:
-    return replace(account, position=position, loss=replace(account.loss or _BEFORE_OPENING, reviewed=True))
+    loss = replace(account.loss or _BEFORE_OPENING, reviewed=True, review_due_us=0)
+    return with_due(replace(account, position=position, loss=loss))
 
 
 REVIEW_LOSS: Final[ServiceRow] = office_service(

@@ -228,13 +228,14 @@ def _open(world: World, request: OpenAccount, _rules: Rules) -> Step:
     return change, paid, {**fields, "opened": True}
 
 
-def _report_loss(world: World, _request: ReportLoss, _rules: Rules) -> Step:
+def _report_loss(world: World, _request: ReportLoss, rules: Rules) -> Step:
     change, paid, fields = _card(world, state=CardState.LOST)
-    return change, paid, {**fields, "state_when_found": world.card.state, "loss_reviewed": False}
+    loss = {"state_when_found": world.card.state, "loss_reviewed": False, "review_due_us": rules.review_due_us}
+    return change, paid, {**fields, **loss}
 
 
 def _review(_world: World, _request: ReviewLoss, _rules: Rules) -> Step:
-    return NOTHING, NOTHING, {"loss_reviewed": True}
+    return NOTHING, NOTHING, {"loss_reviewed": True, "review_due_us": 0}
 
 
 def _freeze_or_unfreeze(world: World, request: FreezeCard | UnfreezeCard, _rules: Rules) -> Step:
@@ -271,7 +272,7 @@ def _correct(_world: World, request: CorrectEntry, _rules: Rules) -> Step:
 def _close(world: World, _request: CloseAccount, _rules: Rules) -> Step:
     """What is left of a subsidy goes back to the school, and nothing that waited can be claimed."""
     card = replace(world.card, state=CardState.CLOSED)
-    return (0, -world.purses[1], 0), NOTHING, {"card": card, "grants": (), "family": None}
+    return (0, -world.purses[1], 0), NOTHING, {"card": card, "grants": (), "family": None, "review_due_us": 0}
 
 
 _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {

@@ -290,6 +290,8 @@ def test_money_is_neither_made_nor_lost(decision: tuple[Account, Any, Any]) -> N
     # A purchase that empties the purse leaves its time as it is: then nothing is found to be taken back.
     if subsidy_us and (held_in(after.purses, SUBSIDY) or after.due_us == subsidy_us):
         due.append(subsidy_us)
+    if after.loss is not None and after.loss.review_due_us:
+        due.append(after.loss.review_due_us)
     assert after.due_us == min(due, default=0)
     if held(account) <= sum(account.purses):
         assert held(after) <= sum(after.purses), "what is held is never spent otherwise"
@@ -363,7 +365,8 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
     known = set(get_args(AccountRequest)) | {EmergencyRaised, Emergency}
     assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | known
     assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
-    assert set(BOOK) == decided - {*DECLINES, *WITHOUT_MONEY} | unasked - {events.HoldExpired}
+    without_money = {*DECLINES, *WITHOUT_MONEY, events.HoldExpired, events.ReviewOverdue}
+    assert set(BOOK) == (decided | unasked) - without_money
     assert ACCOUNT.opening == {OpenAccount, Advice}
 
 
@@ -377,12 +380,13 @@ def test_tags_of_events_never_change() -> None:
         "HoldExpired": 19, "HoldReversed": 20,
         "Purchased": 21, "PurchasedWithPin": 22, "PurchaseDeclinedWithPin": 23, "PurchaseReversed": 24,
         "PinReset": 25, "PinChanged": 26, "PinChangeDeclined": 27, "PricedPurchaseWithPin": 28,
-        "LossReported": 30, "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
+        "LossReportedWithoutDeadline": 30,
+        "AccountOpened": 31, "CardIssued": 32, "CardActivated": 33, "LossReviewed": 34,
         "CardFound": 35, "CardFrozen": 36, "CardUnfrozen": 37, "CardReplaced": 38, "AccountClosed": 39,
         "ExpirySet": 40, "EntryCorrected": 41, "OfficeDeclined": 42, "PricedPurchase": 51,
         "PricedPurchaseReversed": 52, "Advised": 54, "AdviceDeclined": 55, "EmergencyRaised": 61,
         "SubsidyGranted": 67, "SubsidyClaimed": 68, "SubsidyClaimDeclined": 69,
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "PurchaseReturned": 180,
-        "LimitsSet": 140,
+        "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142,
     }  # fmt: skip
