@@ -24,6 +24,7 @@ from witnesses import check
 
 from actors.lmdb_store import LmdbStore
 from actors.store import StoreLockedError
+from bench.nodes import LOST_SOON
 from bench.processes import family, is_alive
 from simulators import station
 from simulators.metrics_page import read_page
@@ -161,7 +162,7 @@ async def test_another_switch_does_not_share_the_port(campus, data, tmp_path):
 
 
 async def test_without_ray_the_switch_ends(campus, data):
-    with RunningSwitch(data, campus, *CLUSTER) as switch:
+    with RunningSwitch(data, campus, *CLUSTER, environment=LOST_SOON) as switch:
         (raylet,) = [pid for pid in family(switch.process.pid)[1:] if program(pid).endswith("/raylet")]
         os.kill(raylet, signal.SIGKILL)
         assert await asyncio.to_thread(switch.wait) == 1
