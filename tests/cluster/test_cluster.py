@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,19 +14,16 @@ from time import monotonic
 import pytest
 from campus_folder import KEYS, NORTH, SOUTH, SOUTH_TILL, account_number, write_campus, write_secrets
 from crowd import Crowd
-from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, until
-from running_switch import RunningSwitch, command, make_data, python, samples
+from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, taken, until
+from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
 from switch_in_process import purchase
 from witnesses import check
 
-from actors.lmdb_store import LmdbStore
-from actors.store import StoreLockedError
 from bench.nodes import LOST_SOON
 from bench.processes import family, is_alive
 from simulators import station
 from simulators.metrics_page import read_page
-from switch.data_folder import shard_folder
 from wire.codes import Code
 
 pytestmark = pytest.mark.ray
@@ -121,7 +116,7 @@ async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
         before = await read_page(switch.http)
         assert before is not None
         os.kill((await asyncio.to_thread(process_numbers, switch))["shard-1"], signal.SIGKILL)
-        held = await until(lambda: taken(data))
+        held = await until(lambda: taken(data, 1))
         try:
             await until(lambda: "another process is writing" in (status(switch)["shards"][1]["problem"] or ""))
             assert not is_ready(switch)
@@ -138,14 +133,6 @@ async def test_a_shard_has_one_owner_and_waits_for_its_data(campus, data):
         assert (page.decisions, page.imbalance) == ({("purchase", Code.APPROVED): 8}, 0)
         assert page.since(before) is None
         assert await asyncio.to_thread(switch.stop) == 0
-
-
-def taken(data: Path) -> LmdbStore | None:
-    """A shard's data, once its owner is gone."""
-    try:
-        return LmdbStore.open(shard_folder(data, 1))
-    except StoreLockedError:
-        return None
 
 
 async def test_another_switch_does_not_share_the_port(campus, data, tmp_path):
@@ -192,36 +179,6 @@ async def test_a_changed_registry_reaches_every_gateway_and_revoked_stations_go(
         await until(lambda: process_numbers(switch)["gateway-0"] != gone and is_ready(switch))
         assert {process["registry"] for process in status(switch)["gateways"] + status(switch)["shards"]} == {2}
         assert await asyncio.to_thread(switch.stop) == 0
-
-
-async def test_every_process_has_metrics_until_it_dies(campus, data):
-    with RunningSwitch(data, campus, *CLUSTER) as switch:
-        async with StationClient(switch.address) as client:
-            await client.ask(*(purchase(n, account=account_number(n)) for n in range(1, 41)))
-        found = {name: samples(page(address)) for name, address in targets(switch).items()}
-        assert set(found) == {"supervisor", "shard-0", "shard-1", "gateway-0", "gateway-1"}
-        approved = "tapswitch_authorizations_total", (("code", "00"), ("service", "purchase"))
-        assert found["shard-0"][approved] + found["shard-1"][approved] == 40
-        assert (
-            found["gateway-0"]["tapswitch_sign_ons_total", ()] + found["gateway-1"]["tapswitch_sign_ons_total", ()] == 1
-        )
-        os.kill((await asyncio.to_thread(process_numbers, switch))["shard-1"], signal.SIGKILL)
-        await until(lambda: "shard-1" not in targets(switch))
-        await until(lambda: "shard-1" in targets(switch) and is_ready(switch))
-        assert approved not in samples(page(targets(switch)["shard-1"])), "it is another process"
-        assert await asyncio.to_thread(switch.stop) == 0
-
-
-def targets(switch: RunningSwitch) -> dict[str, str]:
-    """Where each process has its metrics."""
-    found = json.loads(switch.get("/targets")[1])
-    return {target["labels"]["process"]: target["targets"][0] for target in found}
-
-
-def page(address: str) -> str:
-    """The metrics there."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=WAIT_S_MAX) as answer:
-        return answer.read().decode()
 
 
 def program(pid: int) -> str:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from running_switch import RunningSwitch
+
+from actors.lmdb_store import LmdbStore
+from actors.store import StoreLockedError
+from switch.data_folder import shard_folder
 
 WAIT_S_MAX = 60.0
 
@@ -34,3 +39,11 @@ async def until(condition: Callable[[], Any]) -> Any:
         while not (value := await asyncio.to_thread(condition)):  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.02)
         return value
+
+
+def taken(data: Path, shard: int) -> LmdbStore | None:
+    """A shard's data, once its owner is gone: as long as they are open here, no process can serve them."""
+    try:
+        return LmdbStore.open(shard_folder(data, shard))
+    except StoreLockedError:
+        return None
