@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from actors.account.kind import ACCOUNT
-from actors.authorizations import Authorizations
 from actors.comparison import Compared, DifferenceError, compare
 from actors.journal import Journal, JournalBrokenError
 from actors.lmdb_store import MAP_BYTES, LmdbStore
-from actors.placement import slots_of
 from actors.resharding import rewrite
 from actors.store import CommitBrokenError, CommitRefusedError, StoreFormatError, StoreLockedError
-from actors.verification import Verified, verify
+from actors.verification import Verified
 from switch.amounts import yuan
 from switch.data_folder import SHARDS_MAX, close_all, create, files_needed, open_all
+from switch.folder_verification import shown_head, verify_shards
 from switch.open_files import raise_open_file_limit
 from switch.reports import report_console
 
@@ -191,25 +189,13 @@ def _shown_progress() -> Iterator[Step]:
 
 
 def _verify(side: str, stores: Sequence[LmdbStore], progress: Callable[[int], None]) -> list[Verified]:
-    """Check every shard. Raises StoreFormatError, which names the shard and the position."""
+    """Check every shard. Raises StoreFormatError, which names the first that is broken."""
     verified: list[Verified] = []
-    authorizations = Authorizations(stores[0].made.authorizations_after)
-    for shard, store in enumerate(stores):
-        slots, before = slots_of(shard, len(stores)), sum(found.events for found in verified)
-        further = partial(_further, progress, before)
-        try:
-            found = verify(store, ACCOUNT, further, shard=shard, slots=slots, authorizations=authorizations)
-        except JournalBrokenError as error:
-            raise StoreFormatError(f"the {side} folder is BROKEN: shard {shard} at {error}") from error
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            broken = f"the {side} folder is BROKEN: shard {shard}, a snapshot cannot be read: {error}"
-            raise StoreFormatError(broken) from error
+    for shard, found in verify_shards(stores, progress):
+        if isinstance(found, str):
+            raise StoreFormatError(f"the {side} folder is BROKEN: shard {shard} {found}")
         verified.append(found)
     return verified
-
-
-def _further(progress: Callable[[int], None], before: int, events: int) -> None:
-    progress(before + events)
 
 
 def _show(verified: Sequence[Verified], compared: Compared) -> None:
@@ -234,6 +220,5 @@ def _show(verified: Sequence[Verified], compared: Compared) -> None:
     made.add_column("accounts", justify="right")
     made.add_column("head")
     for shard, found in enumerate(verified):
-        head = f"{found.head.position} {found.head.hash.hex()[:16]}…"
-        made.add_row(str(shard), f"{found.events:,}", f"{found.actors:,}", head)
+        made.add_row(str(shard), f"{found.events:,}", f"{found.actors:,}", shown_head(found.head))
     console.print(made)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from actors.account.kind import ACCOUNT
-from actors.authorizations import Authorizations
-from actors.journal import JournalBrokenError
 from actors.ledger import LedgerAccount
 from actors.lmdb_store import LmdbStore
-from actors.placement import slots_of
 from actors.store import StoreFormatError
 from actors.verification import Verified
-from actors.verification import verify as verify_store
 from switch.amounts import yuan
 from switch.data_folder import close_all, open_all, open_those_here
+from switch.folder_verification import shown_head, verify_shards
 from switch.reports import report_console
 
 FOUND_RIGHT = "Checked, and found right"
@@ -42,50 +37,27 @@ def verify(data: Path, *, partial: bool) -> None:
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
     errors = Console(stderr=True)
+    verified: dict[int, Verified] = {}
+    faults: dict[int, str] = {}
     try:
         with Progress(SpinnerColumn(), TextColumn("replayed {task.completed:,.0f} events"), console=errors,
                       transient=True) as progress:  # fmt: skip
             task = progress.add_task("replay")
-            verified, faults = _verify_all(stores, lambda events: progress.update(task, completed=events))
+            for shard, found in verify_shards(stores, lambda events: progress.update(task, completed=events)):
+                if isinstance(found, Verified):
+                    verified[shard] = found
+                else:
+                    faults[shard] = found
     finally:
         close_all(stores)
     shards = stores[0].made.shards
     for shard, fault in faults.items():
         where = "" if shards == 1 else f"in shard {shard} "
-        errors.print(f"[red bold]BROKEN[/] {where}{fault}", highlight=False, soft_wrap=True)
+        errors.print(f"[red bold]BROKEN[/] {escape(where + fault)}", highlight=False, soft_wrap=True)
     if faults:
         raise SystemExit(1)
     report_console().print(_one_shard(verified[0]) if shards == 1 else _shard_by_shard(verified, shards))
     _show_ledger(verified.values())
-
-
-def _verify_all(
-    stores: Sequence[LmdbStore], progress: Callable[[int], None]
-) -> tuple[dict[int, Verified], dict[int, str]]:
-    """By shard what was verified, and what is broken: of each shard its first fault, and the others are looked at.
-
-    `progress` is called with the number of events so far.
-    """
-    authorizations = Authorizations(stores[0].made.authorizations_after)
-    verified: dict[int, Verified] = {}
-    faults: dict[int, str] = {}
-    for store in stores:
-        shard = store.made.shard
-        advance = partial(_advance, progress, sum(found.events for found in verified.values()))
-        slots = slots_of(shard, store.made.shards)
-        try:
-            found = verify_store(store, ACCOUNT, advance, shard=shard, slots=slots, authorizations=authorizations)
-        except JournalBrokenError as error:
-            faults[shard] = f"at {error}"
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            faults[shard] = f"snapshot, its row cannot be read: {error}"
-        else:
-            verified[shard] = found
-    return verified, faults
-
-
-def _advance(progress: Callable[[int], None], before: int, position: int) -> None:
-    progress(before + position)
 
 
 def _one_shard(verified: Verified) -> Table:
@@ -99,7 +71,7 @@ def _one_shard(verified: Verified) -> Table:
         ("account snapshots equal to the replay", f"{verified.actor_snapshots:,}"),
         ("stored totals equal to the replay", f"{verified.total_snapshots:,}"),
         ("authorization numbers, each given once", f"{verified.authorizations:,}"),
-        ("head", _head(verified)),
+        ("head", shown_head(verified.head)),
         ("imbalance", yuan(verified.ledger.imbalance)),
     ):
         table.add_row(what, value)
@@ -119,7 +91,7 @@ def _shard_by_shard(verified: Mapping[int, Verified], shards: int) -> Table:
     ):  # fmt: skip
         table.add_column(column, justify="right", no_wrap=True)
     for shard, found in verified.items():
-        table.add_row(str(shard), *_counts([found]), _head(found), yuan(found.ledger.imbalance))
+        table.add_row(str(shard), *_counts([found]), shown_head(found.head), yuan(found.ledger.imbalance))
     table.add_section()
     which = "all" if len(verified) == shards else f"{len(verified)} of {shards}"
     imbalance = sum(found.ledger.imbalance for found in verified.values())
@@ -133,11 +105,6 @@ def _counts(verified: Iterable[Verified]) -> list[str]:
         for found in verified
     )
     return [f"{sum(column):,}" for column in zip(*counts, strict=True)]
-
-
-def _head(verified: Verified) -> str:
-    position, digest = verified.head
-    return f"{position} {digest.hex()[:16]}…" if position else "0"
 
 
 def _show_ledger(verified: Iterable[Verified]) -> None:

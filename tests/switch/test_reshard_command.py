@@ -381,7 +381,7 @@ def test_a_damaged_snapshot(data, into):
         rows = environment.open_db(b"rows", create=False)
         with environment.begin(write=True, db=rows) as transaction:
             transaction.put(b"t" + TILL.to_bytes(4, "big"), b"\xc1")
-    assert "the old folder is BROKEN: shard 0, a snapshot cannot be read" in refused(data, into, status=1)
+    assert "the old folder is BROKEN: shard 0 at a snapshot that cannot be read" in refused(data, into, status=1)
 
 
 def test_without_space_nothing_is_left(tmp_path, policy, into):
@@ -394,7 +394,7 @@ def test_without_space_nothing_is_left(tmp_path, policy, into):
 
 def test_a_disk_with_too_little_room_is_seen_at_once(data, into, monkeypatch):
     used = sum(store.usage().used for store in opened(data))
-    monkeypatch.setattr(reshard_command, "verify", None)
+    monkeypatch.setattr(reshard_command, "verify_shards", None)
     monkeypatch.setattr(reshard_command.shutil, "disk_usage", lambda _: Usage(0, 0, used - 1))
     assert "no space: the old folder uses" in refused(data, into, status=1)
     monkeypatch.undo()

@@ -156,7 +156,7 @@ def test_a_snapshot_that_cannot_be_read(data):
     result = command("verify", "--data", data)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert "BROKEN snapshot" in result.output
+    assert "BROKEN at a snapshot" in result.output
 
 
 def test_an_altered_highest_stan(data):
@@ -272,7 +272,7 @@ def test_all_broken_shards_are_named(sharded):
     tamper(sharded, b"rows", lambda transaction: transaction.put(b"l", b"\xc1"), 2)
     first, second = faults(sharded)
     assert first.startswith(f"BROKEN in shard 0 at position {opened(0) + 1}: ")
-    assert second.startswith("BROKEN in shard 2 snapshot, ")
+    assert second.startswith("BROKEN in shard 2 at a snapshot that cannot be read: ")
 
 
 def test_an_account_in_a_shard_that_is_not_its_own(tmp_path):
