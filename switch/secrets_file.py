@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -94,27 +94,20 @@ def write_fresh_secrets(path: Path, stations: Iterable[str], pin_terminals: Iter
         raise
 
 
-def has_marked_key(keys: Mapping[int, bytes]) -> bool:
-    """Whether one of a station's keys is public."""
-    return any(key.startswith(MARKER) for key in keys.values())
-
-
-def marked_stations(found: Mapping[str, Mapping[int, bytes]]) -> list[str]:
-    """The stations that hold a public key, in the order of their names."""
-    return sorted(name for name, keys in found.items() if has_marked_key(keys))
+def marked(found: Secrets) -> list[str]:
+    """Where public keys are: `stations.north-1`, in the order of their names; then `pin.hash_key` and the like."""
+    stations = [(f"stations.{name}", keys.values()) for name, keys in sorted(found.stations.items())]
+    pin_keys = found.pin_keys
+    pins = [("pin.hash_key", [pin_keys.hash_key])]
+    pins += [(f"pin.terminals.{number}", [key]) for number, key in pin_keys.terminals.items()]
+    return [place for place, keys in (*stations, *pins) if any(key.startswith(MARKER) for key in keys)]
 
 
 def refuse_marked_beyond_loopback(path: Path, found: Secrets, host: str) -> None:
     """Raise ConfigurationError if the switch would listen on `host`, reachable by others, with a public key."""
-    if is_loopback(host):
-        return
-    pin_keys = found.pin_keys
-    marked = [f"stations.{name}" for name in marked_stations(found.stations)]
-    marked += ["pin.hash_key"] if pin_keys.hash_key.startswith(MARKER) else []
-    marked += [f"pin.terminals.{number}" for number, key in pin_keys.terminals.items() if key.startswith(MARKER)]
-    if marked:
+    if not is_loopback(host) and (places := marked(found)):
         explanation = f"its key is public (it begins with {MARKER.decode()}), which is refused when listening on {host}"
-        raise ConfigurationError(path, [f"{place}: {explanation}; expected a random key" for place in marked])
+        raise ConfigurationError(path, [f"{place}: {explanation}; expected a random key" for place in places])
 
 
 def _require_owner_only(path: Path) -> None:

@@ -11,7 +11,7 @@ from switch.accounts_file import read_accounts
 from switch.campus import read_campus
 from switch.data_folder import SHARDS_MAX, close_all, open_all
 from switch.init_command import init, write_example
-from switch.secrets_file import marked_stations, read_secrets
+from switch.secrets_file import marked, read_secrets
 
 NAMES = ["accounts.csv", "campus.toml", "data", "secrets.toml"]
 
@@ -27,7 +27,7 @@ def test_what_init_writes_can_be_used(tmp_path):
     assert names(folder) == NAMES
     campus = read_campus(folder / "campus.toml")
     secrets = read_secrets(folder / "secrets.toml", campus.stations, campus.policy.terminals)
-    assert marked_stations(secrets.stations) == []
+    assert marked(secrets) == []
     assert set(secrets.pin_keys.terminals) == {
         *range(1001, 1025),
         *range(2001, 2017),

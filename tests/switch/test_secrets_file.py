@@ -7,8 +7,7 @@ from actors.policy import PinKeys
 from switch.campus import ConfigurationError
 from switch.secrets_file import (
     Secrets,
-    has_marked_key,
-    marked_stations,
+    marked,
     read_secrets,
     refuse_marked_beyond_loopback,
     write_fresh_secrets,
@@ -46,7 +45,7 @@ def test_fresh_secrets_are_read_back_differ_and_belong_to_their_owner_alone(tmp_
     assert {name: list(keys) for name, keys in found.items()} == {"north-1": [1], "south-1": [1]}
     assert len({key for keys in found.values() for key in keys.values()}) == 2
     assert {len(key) for keys in found.values() for key in keys.values()} == {32}
-    assert marked_stations(found) == []
+    assert marked(secrets) == []
 
 
 def test_fresh_secrets_replace_nothing(secrets_file):
@@ -154,9 +153,10 @@ def test_a_key_for_pins_of_a_terminal_that_the_campus_does_not_have(secrets_file
 
 
 def test_marked_keys_are_found():
-    assert has_marked_key({1: RANDOM, 2: MARKED})
-    assert not has_marked_key({1: RANDOM, 2: b"insecure" + bytes(24)})
-    assert marked_stations({"b": {1: MARKED}, "a": {1: MARKED}, "c": {1: RANDOM}}) == ["a", "b"]
+    stations = {"b": {1: RANDOM, 2: MARKED}, "a": {1: MARKED}, "c": {1: b"insecure" + bytes(24)}}
+    pin_keys = PinKeys(MARKED, {1001: RANDOM, 1002: MARKED})
+    assert marked(Secrets(stations)) == ["stations.a", "stations.b"]
+    assert marked(Secrets(stations, pin_keys)) == ["stations.a", "stations.b", "pin.hash_key", "pin.terminals.1002"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
