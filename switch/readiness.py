@@ -49,8 +49,9 @@ class Readiness:
     def checks(self) -> list[Check]:
         """All checks; the switch is ready if every one is ok."""
         gateway = self._gateway
+        connections = f"{len(gateway.sessions)} connections"
         return [
-            Check("serving", not gateway.stopping, "stopping" if gateway.stopping else connections(gateway)),
+            Check("serving", not gateway.stopping, "stopping" if gateway.stopping else connections),
             *(self._of_shard(number, shard) for number, shard in enumerate(self._shards.handles)),
             *(check_map(f"map-{number}", shard) for number, shard in enumerate(self._shards.handles)),
             check_disk(self._data),
@@ -60,17 +61,8 @@ class Readiness:
 
     def _of_shard(self, number: int, embedded: EmbeddedShard) -> Check:
         problem = embedded.problem()
-        return Check(f"shard-{number}", problem is None, problem or journal_position(embedded.shard.head.position))
-
-
-def connections(gateway: Gateway) -> str:
-    """What a gateway does while all is well."""
-    return f"{len(gateway.sessions)} connections"
-
-
-def journal_position(position: int) -> str:
-    """What a shard does while all is well."""
-    return f"journal at position {position}"
+        well = f"journal at position {embedded.shard.head.position}"
+        return Check(f"shard-{number}", problem is None, problem or well)
 
 
 def check_map(name: str, embedded: EmbeddedShard) -> Check:
