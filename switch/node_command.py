@@ -11,7 +11,7 @@ import click
 
 from actors.store import StoreFormatError
 from switch.addresses import ADDRESS, Address
-from switch.node_resources import OBJECT_STORE_BYTES, resources, set_environment
+from switch.node_resources import OBJECT_STORE_BYTES, resources, set_environment, shards_of
 from switch.raylet_watch import start_watching
 
 TOKEN_FILE = Path("~/.ray/auth_token")
@@ -20,7 +20,7 @@ TOKEN_FILE = Path("~/.ray/auth_token")
 @click.command()
 @click.option("--head", type=ADDRESS, help="Be the head of a new cluster, at this HOST:PORT.")
 @click.option("--join", type=ADDRESS, help="Be a node of the cluster whose head is at this HOST:PORT.")
-@click.option("--host", help="This machine's address, as the others reach it. [default: found by Ray]")
+@click.option("--host", help="This machine's address, as the others reach it.  [default: --head's, or found by Ray]")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -45,7 +45,7 @@ def node(head: Address | None, join: Address | None, host: str | None, data: Pat
         offered = resources(data, gateways)
     except (StoreFormatError, OSError) as error:
         raise click.UsageError(f"--data: {error}") from error
-    if data is not None and len(offered) == bool(gateways):
+    if data is not None and not shards_of(offered):
         raise click.UsageError(f"--data {data}: no shard's data are there")
     set_environment(data)
     arguments = ["start", "--block", "--num-cpus=0", f"--object-store-memory={OBJECT_STORE_BYTES}"]

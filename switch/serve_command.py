@@ -23,7 +23,8 @@ from switch.serve import Settings
 from switch.serve import serve as serve_until_stopped
 
 GATEWAYS_MAX: Final = 64
-
+LOCAL: Final = "local"
+"""`--cluster local`."""
 
 SimulatedTime = tuple[datetime, float, datetime | None]
 
@@ -41,7 +42,8 @@ class SimulatedClockType(click.ParamType[SimulatedTime]):
             begins, pace = datetime.fromisoformat(start), float(speed)
             ends = datetime.fromisoformat(until) if until else None
         except ValueError:
-            self.fail(f"{value!r} is not like 2026-09-01T10:55:00,60 or 2026-09-01T10:55:00,60,2026-09-01T14:00:00")
+            expected = "2026-09-01T10:55:00,60 or 2026-09-01T10:55:00,60,2026-09-01T14:00:00"
+            self.fail(f"{value!r} is not like {expected}", param, ctx)
         if begins.tzinfo is not None or (ends is not None and ends.tzinfo is not None):
             self.fail(f"{value!r} has a UTC offset: START and UNTIL are local time at the campus", param, ctx)
         if not 0 < pace <= 100_000:
@@ -59,10 +61,6 @@ class ClusterType(click.ParamType["Address | str"]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address | str:
         """LOCAL or the address."""
         return LOCAL if value == LOCAL else ADDRESS.convert(value, param, ctx)
-
-
-LOCAL: Final = "local"
-CLUSTER: Final = ClusterType()
 
 
 @click.command()
@@ -108,7 +106,7 @@ CLUSTER: Final = ClusterType()
 )
 @click.option(
     "--cluster",
-    type=CLUSTER,
+    type=ClusterType(),
     help="Run gateways and shards in processes of their own: `local` on a Ray that is started on this machine, "
     "HOST:PORT on the running Ray whose head is there.",
 )
