@@ -5,14 +5,16 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Final
 
 import click
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from switch.addresses import ADDRESS, Address
-from switch.cluster_status import ClusterStatus
+from switch.cluster_status import ClusterStatus, ProcessStatus
 from switch.node_command import node as node_command
 from switch.reports import report_console
 
@@ -61,6 +63,8 @@ def _page(http: Address) -> bytes:
     except urllib.error.HTTPError as error:
         error.close()
         raise click.UsageError(_NOT_ON_RAY.format(http)) from error
+    except HTTPException as error:  # somebody is there, and does not speak HTTP
+        raise click.UsageError(_NOT_ON_RAY.format(http)) from error
     except OSError as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
         raise click.UsageError(f"--http {http}: nobody answers: {why}") from error
@@ -83,7 +87,7 @@ def _show(found: ClusterStatus) -> None:
         shards.add_row(
             str(number), f"{shard.first_slot}-{shard.last_slot}", addresses.get(shard.node, ""), str(shard.pid),
             str(found.restarts.get(shard.name, 0)), str(shard.registry), f"{shard.position:,}", _when(shard.time_us),
-            str(shard.mailbox), f"{shard.snapshot_lag:,}", shard.problem or "serving",
+            str(shard.mailbox), f"{shard.snapshot_lag:,}", _state(shard),
         )  # fmt: skip
     gateways = _table(
         "Gateways", "gateway", "node", "process", "restarts", "registry", "connections", "stations", "waiting", "state"
@@ -92,14 +96,14 @@ def _show(found: ClusterStatus) -> None:
         gateways.add_row(
             str(number), addresses.get(gateway.node, ""), str(gateway.pid), str(found.restarts.get(gateway.name, 0)),
             str(gateway.registry), str(gateway.connections), str(gateway.stations), str(gateway.waiting),
-            gateway.problem or "serving",
+            _state(gateway),
         )  # fmt: skip
     console = report_console()
     for table in (nodes, shards, gateways):
         console.print(table)
     for check in found.checks():
         if check.warning or not check.ok:
-            console.print(f"Look at {check.name}: {check.explanation}", soft_wrap=True)
+            console.print(f"Look at {check.name}: {check.explanation}", soft_wrap=True, markup=False)
     console.print(f"Registry: version {found.registry}. Logs of the processes: {found.log_folder}", soft_wrap=True)
 
 
@@ -108,6 +112,10 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in {"node", "address", "state"} else "right")
     return table
+
+
+def _state(process: ProcessStatus) -> str:
+    return escape(process.problem) if process.problem is not None else "serving"
 
 
 def _when(time_us: int) -> str:

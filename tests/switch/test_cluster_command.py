@@ -45,12 +45,13 @@ WAITING = replace(SERVING, shards=[SERVING.shards[0], replace(SERVING.shards[1],
 
 @contextmanager
 def page(body: bytes, status: int = 200) -> Iterator[str]:
-    """A server on loopback with one page."""
+    """A server on loopback with one page; with `status` 0, it does not speak HTTP."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status if self.path == "/status.json" else 404)
-            self.end_headers()
+            if status:
+                self.send_response(status if self.path == "/status.json" else 404)
+                self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
@@ -92,13 +93,26 @@ def test_something_does_not():
     assert "another process is" in result.output
 
 
+def test_a_problem_is_shown_as_it_is():
+    """What looks like markup is none."""
+    failed = Check("disk", ok=False, explanation="cannot read [/etc]")
+    shard = replace(SERVING.shards[1], problem="KeyError('[/b]')", checks=[failed])
+    with page(msgspec.json.encode(replace(SERVING, shards=[SERVING.shards[0], shard]))) as address:
+        result = command("cluster", "status", "--http", address)
+    assert result.exit_code == 1, result.output
+    assert "KeyError('[/b]')" in result.output
+    assert "Look at shard-1 disk: cannot read [/etc]" in result.output
+
+
 def test_json_is_what_the_switch_said():
     with page(msgspec.json.encode(SERVING)) as address:
         result = command("cluster", "status", "--json", "--http", address)
     assert msgspec.json.decode(result.output, type=ClusterStatus) == SERVING
 
 
-@pytest.mark.parametrize(("body", "status"), [(b"{}", 200), (b"nothing", 200), (b"", 404)])
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{}", 200), (b"nothing", 200), (b"", 404), (b"SSH-2.0\r\n", 0), (b"", 0)]
+)
 def test_somebody_else_answers(body, status):
     with page(body, status) as address:
         result = command("cluster", "status", "--http", address)
