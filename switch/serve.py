@@ -82,13 +82,8 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
         for shard in recovered
     ])  # fmt: skip
     gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_requests)
-    metrics = Metrics(
-        lambda: of_process(meters, (*SHARD_STAGES, *GATEWAY_STAGES)),
-        lambda: of_shards(meters, dict(enumerate(shards.handles))),
-        lambda: of_gateway(meters, gateway),
-    )
     readiness = Readiness(shards, gateway, settings.clock, settings.data)
-    http = HttpServer(readyz(readiness.checks, settings.clock), metrics_page(metrics))
+    http = HttpServer(readyz(readiness.checks, settings.clock), metrics_page(_metrics(meters, shards, gateway)))
     raise_open_file_limit(descriptors_needed(limits.connections_max))
     settle_in()
     minute_log = asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered))))
@@ -96,15 +91,25 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
         web = await http.listen(settings.http.host, settings.http.port)
         terminals = await gateway.listen(settings.listen.host, settings.listen.port)
         click.echo(f"ready terminals={Address(*terminals)} http={web}")
-        status = await lifetime.ended
-        if status == 0:
-            log.info("stopping")
-            await gateway.stop()
-            await asyncio.gather(*(shard.stop() for shard in shards.handles))
-            status = 1 if any(shard.broken for shard in shards.handles) else 0
-        return status
+        return await lifetime.ended or await _stop(gateway, shards)
     finally:
         minute_log.cancel()
         await http.stop()
         for index, shard in enumerate(recovered):
             log.info("stopped", shard=index, **head(shard))
+
+
+def _metrics(meters: Meters, shards: Shards[EmbeddedShard], gateway: Gateway) -> Metrics:
+    return Metrics(
+        lambda: of_process(meters, (*SHARD_STAGES, *GATEWAY_STAGES)),
+        lambda: of_shards(meters, dict(enumerate(shards.handles))),
+        lambda: of_gateway(meters, gateway),
+    )
+
+
+async def _stop(gateway: Gateway, shards: Shards[EmbeddedShard]) -> int:
+    """Answer what is in flight and write all snapshots; returns the exit status."""
+    log.info("stopping")
+    await gateway.stop()
+    await asyncio.gather(*(shard.stop() for shard in shards.handles))
+    return int(any(shard.broken for shard in shards.handles))
