@@ -49,7 +49,9 @@ def init(folder: Path, shards: int) -> None:
     targets = [folder / name for name in (CAMPUS, SECRETS, ACCOUNTS, DATA)]
     existing = [str(path) for path in targets if path.exists() or path.is_symlink()]
     if existing:
-        raise click.UsageError(f"{', '.join(existing)} already exists; choose another folder, or move it away")
+        raise click.UsageError(
+            f"{', '.join(existing)}: there already; choose another folder, or move what is there away"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_example(folder, shards)

@@ -28,13 +28,20 @@ def start_watching() -> None:
 
 
 def watch(node: int) -> None:
-    """Return when the process `node`, this one's parent, has ended; end it by SIGTERM when its raylet has."""
-    began, raylet = monotonic(), None
+    """Return when the process `node`, this one's parent, has ended; end it by SIGTERM when its raylet has.
+
+    Also if it has started none in time.
+    """
+    began, raylet, reason = monotonic(), None, ""
     while os.getppid() == node:
         if raylet is None and (raylet := _raylet_of(node)) is not None:
             click.echo(f"Process {raylet} is this node's raylet: the node ends with it.", err=True)
-        if not _is_raylet(raylet) if raylet else monotonic() - began > START_S_MAX:
-            click.echo("The raylet has ended, and so does this node; whoever started it starts it again.", err=True)
+        if raylet is None and monotonic() - began > START_S_MAX:
+            reason = f"No raylet has started within {START_S_MAX:.0f} s"
+        elif raylet is not None and not _is_raylet(raylet):
+            reason = "The raylet has ended"
+        if reason:
+            click.echo(f"{reason}, so this node ends; whoever started it starts it again.", err=True)
             os.kill(node, signal.SIGTERM)
             return
         sleep(ROUND_S)

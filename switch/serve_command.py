@@ -13,7 +13,7 @@ import uvloop
 from actors.lmdb_store import MAP_BYTES
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
-from switch.addresses import ADDRESS, Address
+from switch.addresses import ADDRESS, Address, parse_address
 from switch.campus import Campus, ConfigurationError
 from switch.clock import Clock
 from switch.data_folder import close_all, open_all
@@ -60,7 +60,10 @@ class ClusterType(click.ParamType["Address | str"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address | str:
         """LOCAL or the address."""
-        return LOCAL if value == LOCAL else ADDRESS.convert(value, param, ctx)
+        try:
+            return LOCAL if value == LOCAL else parse_address(str(value))
+        except ValueError as error:
+            self.fail(f"{error}; or `{LOCAL}`", param, ctx)
 
 
 @click.command()

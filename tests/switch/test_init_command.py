@@ -93,7 +93,7 @@ def test_init_replaces_nothing_and_then_writes_nothing(tmp_path, name):
     (tmp_path / name).write_text("mine")
     refused = CliRunner().invoke(init, [str(tmp_path)])
     assert refused.exit_code == 2
-    assert f"{name} already exists" in refused.output
+    assert f"{name}: there already" in refused.output
     assert names(tmp_path) == [name]
     assert (tmp_path / name).read_text() == "mine"
 

@@ -259,7 +259,8 @@ JOINING = ("--cluster", "127.0.0.1:6379")
     [
         ((), "--data is missing"),
         (("--cluster", "local"), "--data is missing"),
-        (("--cluster", "everywhere"), "'everywhere' is not an address"),
+        (("--cluster", "everywhere"), "'everywhere' is not an address; expected HOST:PORT"),
+        (("--cluster", "everywhere"), "[::1]:7100; or `local`"),
         (
             (*JOINING, "--data", "data"),
             "--data: not with --cluster 127.0.0.1:6379: each node says with `tapswitch cluster",
