@@ -63,6 +63,7 @@ class RemoteShard:
         self._loop = asyncio.get_running_loop()
         self._calls: dict[asyncio.Task[None], list[Parcel]] = {}
         self._beginning = False
+        self._out_of_reach = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._tick = self._loop.call_later(DEADLINE_TICK_S, self._expire)
@@ -123,8 +124,9 @@ class RemoteShard:
             try:
                 answered = decode_answered(await self._call(encode_parcels(sent)))
             except ShardUnreachableError as error:
-                log.warning("shard out of reach; asking again", error=str(error), parcels=len(parcels))
+                self._log_reach(error)
             else:
+                self._log_reach(None)
                 self.time_us = max(self.time_us, answered.time_us)
                 for parcel, answers in zip(parcels, answered.parcels, strict=True):
                     self._deliver(parcel, answers, asked_before=asked_before)
@@ -134,6 +136,14 @@ class RemoteShard:
             if parcels:
                 await asyncio.sleep(SEND_AGAIN_S)
                 parcels = [parcel for parcel in parcels if parcel.requests]
+
+    def _log_reach(self, error: ShardUnreachableError | None) -> None:
+        """Log when the shard comes out of reach and when it is back, not each of the many calls in between."""
+        if error is not None and not self._out_of_reach:
+            log.warning("shard out of reach; asking again until it answers", error=str(error))
+        elif error is None and self._out_of_reach:
+            log.info("shard answers again")
+        self._out_of_reach = error is not None
 
     def _deliver(self, parcel: Parcel, answers: Sequence[bytes], *, asked_before: bool) -> None:
         if asked_before or len(answers) != len(parcel.requests):

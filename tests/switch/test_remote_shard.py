@@ -12,6 +12,7 @@ import pytest
 from campus_folder import account_number, write_campus
 from controlled_store import ControlledStore
 from recorder import Recorder
+from structlog.testing import capture_logs
 from switch_in_process import ACCOUNTS, ALICE, BALANCE, EmbeddedInProcess, purchase
 
 from switch import remote_shard
@@ -142,6 +143,22 @@ async def test_a_call_that_fails_is_made_again_and_counts_once(remote, line, ins
         (1, Code.APPROVED), (2, Code.OVER_AMOUNT_LIMIT),
     ]  # fmt: skip
     assert balance(inside) == BALANCE - 100
+
+
+async def test_an_outage_is_logged_once_and_its_end(remote, line):
+    sender = Recorder()
+    with capture_logs() as logged:
+        for stan in (1, 2):
+            line.fault = never_arrives
+            calls = len(line.calls)
+            submit(remote, sender, purchase(stan))
+            while len(line.calls) < calls + 3:  # noqa: ASYNC110 - the line only counts
+                await asyncio.sleep(0.001)
+            line.fault = lambda answer: answer
+            await sender.wait_for(stan)
+    assert [(entry["event"].partition(";")[0], entry["log_level"]) for entry in logged] == [
+        ("shard out of reach", "warning"), ("shard answers again", "info"),
+    ] * 2  # fmt: skip
 
 
 async def test_try_again_is_no_answer_once_a_copy_may_have_been_decided(remote, line, inside):
