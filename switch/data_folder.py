@@ -21,7 +21,7 @@ from switch.open_files import raise_open_file_limit
 SHARDS_MAX: Final = 256
 """Each has at least sixteen slots, so that the shards are of nearly the same size."""
 
-_FILES_PER_SHARD: Final = 4
+FILES_PER_SHARD: Final = 4
 """Data and its lock, which LMDB has, data once more for its synchronous writes, and the writer's lock."""
 
 _FILES_BESIDE: Final = 256
@@ -43,7 +43,7 @@ def shards_found(data: Path) -> list[int]:
 
 def files_needed(shards: int) -> int:
     """How many open files a process needs that opens so many shards."""
-    return shards * _FILES_PER_SHARD + _FILES_BESIDE
+    return shards * FILES_PER_SHARD + _FILES_BESIDE
 
 
 def create(data: Path, shards: int = 1, authorizations_after: int = 0) -> None:

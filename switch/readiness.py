@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from switch.clock import Clock
+from switch.data_folder import FILES_PER_SHARD
 from switch.embedded import EmbeddedShard
 from switch.gateway import UNSIGNED_MAX, Gateway
 from switch.shards import Shards
@@ -19,12 +20,12 @@ MAP_USED_MAX: Final = 0.95
 DISK_FREE_WARNING_BYTES: Final = 4 << 30
 DISK_FREE_BYTES_MIN: Final = 512 << 20
 DESCRIPTORS_BESIDE_CONNECTIONS: Final = UNSIGNED_MAX + 64
-"""Connections that have not signed on, files, listeners and HTTP clients need descriptors as well."""
+"""Connections that have not signed on, other files, listeners and HTTP clients need descriptors as well."""
 
 
-def descriptors_needed(connections_max: int) -> int:
-    """How many open files a process needs that answers so many connections."""
-    return connections_max + DESCRIPTORS_BESIDE_CONNECTIONS
+def descriptors_needed(connections_max: int, shards: int = 0) -> int:
+    """How many open files a process needs that answers so many connections and has so many shards."""
+    return connections_max + DESCRIPTORS_BESIDE_CONNECTIONS + shards * FILES_PER_SHARD
 
 
 class Check(Struct, frozen=True):
@@ -55,7 +56,7 @@ class Readiness:
             *(self._of_shard(number, shard) for number, shard in enumerate(self._shards.handles)),
             *(check_map(f"map-{number}", shard) for number, shard in enumerate(self._shards.handles)),
             check_disk(self._data),
-            check_open_files(gateway.campus.sessions.connections_max),
+            check_open_files(gateway.campus.sessions.connections_max, len(self._shards.handles)),
             check_clock(self._clock, self._shards.time_us),
         ]
 
@@ -84,10 +85,10 @@ def check_disk(data: Path) -> Check:
     return Check("disk", free >= DISK_FREE_BYTES_MIN, text, free < DISK_FREE_WARNING_BYTES)
 
 
-def check_open_files(connections_max: int) -> Check:
-    """May this process open so many connections?"""
+def check_open_files(connections_max: int, shards: int = 0) -> Check:
+    """May this process open so many connections beside the data of its shards?"""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = descriptors_needed(connections_max)
+    needed = descriptors_needed(connections_max, shards)
     enough = soft == resource.RLIM_INFINITY or soft >= needed
     text = f"open-file limit {soft}, needed for sessions.connections_max {needed}"
     return Check("open-files", enough, text if enough else f"{text}: raise `ulimit -n` or lower connections_max")

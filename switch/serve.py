@@ -84,7 +84,7 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
     gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_requests)
     readiness = Readiness(shards, gateway, settings.clock, settings.data)
     http = HttpServer(readyz(readiness.checks, settings.clock), metrics_page(_metrics(meters, shards, gateway)))
-    raise_open_file_limit(descriptors_needed(limits.connections_max))
+    raise_open_file_limit(descriptors_needed(limits.connections_max, len(recovered)))
     settle_in()
     minute_log = asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered))))
     try:

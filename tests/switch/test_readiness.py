@@ -15,6 +15,7 @@ from switch_in_process import GatewayInProcess, gateway_in_process, purchase
 
 from actors.store import Usage
 from switch.clock import Clock
+from switch.data_folder import FILES_PER_SHARD
 from switch.readiness import (
     DESCRIPTORS_BESIDE_CONNECTIONS,
     DISK_FREE_BYTES_MIN,
@@ -104,7 +105,7 @@ async def test_the_disk(switch, monkeypatch, free, ok, warning):
 
 
 async def test_the_open_file_limit(switch, monkeypatch):
-    needed = 100 + DESCRIPTORS_BESIDE_CONNECTIONS
+    needed = 100 + DESCRIPTORS_BESIDE_CONNECTIONS + FILES_PER_SHARD
     for limit, ok in ((needed, True), (needed - 1, False), (resource.RLIM_INFINITY, True)):
         monkeypatch.setattr(resource, "getrlimit", lambda _which, limit=limit: (limit, limit))
         check = checks(switch)["open-files"]
