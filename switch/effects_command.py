@@ -15,11 +15,10 @@ import msgspec
 
 from actors.account.kind import ACCOUNT
 from actors.effect import Effect
-from actors.journal import Journal, JournalBrokenError
+from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
-from actors.store import StoreFormatError
-from switch.data_folder import close_all, open_those_here
 from switch.effects_cursor import Cursor, CursorError
+from switch.read_only import data_option, read_only
 
 POLL_SECONDS: Final = 0.2
 """How often a follower looks whether the journal has grown."""
@@ -29,9 +28,7 @@ BATCHES_AT_ONCE: Final = 64
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
+@data_option
 @click.option("--follow", is_flag=True, help="Wait for more, until SIGTERM or Ctrl-C.")
 @click.option(
     "--cursor",
@@ -44,27 +41,20 @@ def effects(data: Path, cursor: Path | None, *, follow: bool) -> None:
     Each line is printed at least once: after a crash the newest may come again. Shard and position name an effect, so
     that a reader can drop what it has had.
     """
-    try:
-        stores = open_those_here(data, LmdbStore.open_read_only)
-    except StoreFormatError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        kept = Cursor(cursor, stores[0].made.data_folder) if cursor is not None else None
-        follower = _Follower(stores, kept)
-        follower.pass_on()
-        if follow:
-            _until_stopped(follower)
-    except CursorError as error:
-        raise click.UsageError(str(error)) from error
-    except JournalBrokenError as error:
-        raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
-    except BrokenPipeError:
-        # Whoever read is gone; the cursor stands before what was not passed on.
-        sys.stdout = None  # nothing more can be flushed at exit
-    except OSError as error:
-        raise click.ClickException(f"{cursor}: cannot be written: {error.strerror}") from error
-    finally:
-        close_all(stores)
+    with read_only(data) as stores:
+        try:
+            kept = Cursor(cursor, stores[0].made.data_folder) if cursor is not None else None
+            follower = _Follower(stores, kept)
+            follower.pass_on()
+            if follow:
+                _until_stopped(follower)
+        except CursorError as error:
+            raise click.UsageError(str(error)) from error
+        except BrokenPipeError:
+            # Whoever read is gone; the cursor stands before what was not passed on.
+            sys.stdout = None  # nothing more can be flushed at exit
+        except OSError as error:
+            raise click.ClickException(f"{cursor}: cannot be written: {error.strerror}") from error
 
 
 def _until_stopped(follower: _Follower) -> None:

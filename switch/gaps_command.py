@@ -9,34 +9,23 @@ from rich.table import Table
 
 from actors.account.kind import ACCOUNT
 from actors.gaps import Double, Gap, find_gaps
-from actors.journal import Journal, JournalBrokenError
+from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
-from actors.store import StoreFormatError
 from switch.amounts import yuan
-from switch.data_folder import close_all, open_all
+from switch.read_only import data_option, read_only
 from switch.reports import report_console
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
+@data_option
 def gaps(data: Path) -> None:
     """List offline purchases that were never uploaded, over all shards: each terminal numbers them without gaps.
 
     A number that is there twice was given to two accounts: both are posted. While a terminal uploads, a gap may only be
     on its way.
     """
-    try:
-        stores = open_all(data, LmdbStore.open_read_only)
-    except StoreFormatError as error:
-        raise click.UsageError(str(error)) from error
-    try:
+    with read_only(data, all_shards=True) as stores:
         _show(stores)
-    except JournalBrokenError as error:
-        raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
-    finally:
-        close_all(stores)
 
 
 def _show(stores: list[LmdbStore]) -> None:

@@ -16,37 +16,27 @@ from actors.account.inquiries import statement_entry
 from actors.account.kind import ACCOUNT
 from actors.account.service import asked
 from actors.account.state import Account
-from actors.journal import Journal, JournalBrokenError
+from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
 from actors.placement import shard_of, slot_of
 from actors.snapshots import Snapshots
-from actors.store import StoreFormatError
 from switch.amounts import yuan
-from switch.data_folder import close_all, open_those_here
+from switch.read_only import data_option, read_only
 from switch.reports import report_console
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
+@data_option
 @click.option("--last", type=click.IntRange(min=1), help="Only the newest so many events.")
 @click.argument("account")
 def statement(data: Path, last: int | None, account: str) -> None:
     """Print an account's events, newest first. Beside an operator's terminal stands who gave the command."""
-    try:
-        stores = open_those_here(data, LmdbStore.open_read_only)
-    except StoreFormatError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        store = _store_of(stores, account)
-        _show(account, list(islice(_events(store, account), last)))
-    except UnicodeEncodeError as error:
-        raise click.UsageError(f"no account {account!a} in this data folder") from error
-    except JournalBrokenError as error:
-        raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
-    finally:
-        close_all(stores)
+    with read_only(data) as stores:
+        try:
+            store = _store_of(stores, account)
+            _show(account, list(islice(_events(store, account), last)))
+        except UnicodeEncodeError as error:
+            raise click.UsageError(f"no account {account!a} in this data folder") from error
 
 
 def _store_of(stores: list[LmdbStore], account: str) -> LmdbStore:
