@@ -47,6 +47,7 @@ class Service(StrEnum):
     SET_FAMILY_POLICY = "set-family-policy"
     CREDIT_FAMILY = "credit-family"
     SET_LIMITS = "set-limits"
+    SETTLE = "settle"
 
 
 OPERATOR_COMMANDS: Final = (
@@ -69,6 +70,7 @@ OPERATOR_COMMANDS: Final = (
     Service.SET_FAMILY_POLICY,
     Service.CREDIT_FAMILY,
     Service.SET_LIMITS,
+    Service.SETTLE,
 )
 """What a role may permit."""
 

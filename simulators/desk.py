@@ -90,7 +90,12 @@ def _terminals(campus: Campus, station: str) -> list[int]:
 
 def check_readable(request: OfficeRequest) -> None:
     """The switch will be able to read it. Raises BadInputError naming the field that it would not."""
-    (read,) = codec.request_decoder.decode(codec.encode([request])[0])
+    try:
+        (read,) = codec.request_decoder.decode(codec.encode([request])[0])
+    except UnicodeEncodeError as error:
+        fields = type(request).__struct_fields__
+        field = next(field for field in fields if getattr(request, field) == error.object)
+        raise BadInputError(f"{field}: {error.object!a}: expected text that can be written in UTF-8") from error
     if isinstance(read, Unreadable):
         place = re.search(r"\$\[(\d+)\]", read.explanation)
         field = type(request).__struct_fields__[int(place[1]) - 1] if place else "request"

@@ -40,6 +40,8 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    Settlement,
+    SettleSuspicion,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -64,7 +66,13 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.NOT_FROZEN: "the card is not frozen",
     Reason.NOT_LOST: "the card is not reported lost",
     Reason.NOT_REVIEWED: "the loss must be reviewed first",
+    Reason.NOT_SUSPICIOUS: "that was posted clean, or not posted: there is nothing to settle",
     Reason.NOT_WHOLE_YUAN: "a guardian's money comes in whole yuan",
+    Reason.NOTHING_OWED: "it owes nothing, so there is nothing to collect or write off; accept it",
+    Reason.ORIGINAL_NOT_FOUND: "the account has nothing with this terminal and STAN",
+    Reason.ORIGINAL_REVERSED: "its terminal has reversed it: it owes nothing any more",
+    Reason.ORIGINAL_SETTLED: "it was settled before",
+    Reason.OWED: "money of it is missing in suspense; collect it, or write it off",
     Reason.PIN_NOT_OFFERED: "the switch has no key for this terminal's PINs",
     Reason.PIN_UNREADABLE: "the switch has another key for this terminal's PINs",
     Reason.PIN_WEAK: "that PIN is easy to guess",
@@ -87,6 +95,9 @@ IN_WORDS: Mapping[Reason, str] = {
 }
 
 
+_NOTE = click.Option(
+    ["--note"], required=True, metavar="TEXT", help="Why, in 1 to 80 characters. It is kept for ever: name nobody."
+)
 CHANNELS = ("cash", "bank", "wallet")
 
 
@@ -264,6 +275,23 @@ COMMANDS = (
             type=click.Choice([reason.value for reason in CorrectionReason]),
             callback=lambda _context, _param, value: CorrectionReason(value),
         ),
+    ),
+    office_command(
+        "settle",
+        SettleSuspicion,
+        "Settle what `tapswitch suspicious` lists: say what becomes of what it owes in suspense. Once for each item.",
+        click.Option(
+            ["--original-terminal"], required=True, type=click.IntRange(1, 99_999_999), help="As it is listed."
+        ),
+        click.Option(["--original-stan"], required=True, type=click.IntRange(1, 2**63 - 1), help="As it is listed."),
+        click.Option(
+            ["--how"],
+            required=True,
+            type=click.Choice([how.value for how in Settlement]),
+            callback=lambda _context, _param, value: Settlement(value),
+            help="collect: the account's purses pay; write-off: it is the school's loss; accept: nothing is owed.",
+        ),
+        _NOTE,
     ),
     office_command(
         "grant-subsidy",

@@ -24,6 +24,7 @@ from wire.messages import (
     Echo,
     Echoed,
     Emergency,
+    OperatorCommand,
     ParametersInquiry,
     Rejected,
     SignedOff,
@@ -47,9 +48,14 @@ _CLOSED: Final = State.CLOSED
 _TO_SHARD: Final = frozenset(get_args(AccountRequest))
 _ABOUT_TERMINAL: Final = frozenset(get_args(TerminalRequest))
 _NAME_ORIGINAL: Final = frozenset(
-    request for request in get_args(AccountRequest) if "original_terminal" in request.__struct_fields__
+    request
+    for request in get_args(AccountRequest)
+    if "original_terminal" in request.__struct_fields__ and not issubclass(request, OperatorCommand)
 )
-"""Requests that name another terminal besides their own: the station must speak for both."""
+"""Requests that name another terminal besides their own: the station must speak for both.
+
+An operator, whose role permits it, may name any terminal.
+"""
 
 log = structlog.get_logger()
 

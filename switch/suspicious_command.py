@@ -2,72 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
+from actors.account.events import SuspicionSettled
 from actors.account.kind import ACCOUNT
-from actors.effect import Effect, EffectName
-from actors.journal import Journal, JournalBrokenError
+from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
-from actors.store import StoreFormatError
+from actors.suspicious import SuspiciousItem, find_suspicious
 from switch.amounts import yuan
-from switch.data_folder import close_all, open_those_here
+from switch.read_only import data_option, read_only
 from switch.reports import report_console
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
-def suspicious(data: Path) -> None:
+@data_option
+@click.option("--all", "with_settled", is_flag=True, help="Also what is settled already: how, by whom, and why.")
+def suspicious(data: Path, *, with_settled: bool) -> None:
     """List what had happened already and was posted although it is not clean, shard by shard, oldest first.
 
-    What the account did not hold (short) sits in suspense.
+    What the account did not hold (short) sits in suspense, until `tapswitch operator settle` says what becomes of it:
+    terminal and STAN name the item.
     """
-    try:
-        stores = open_those_here(data, LmdbStore.open_read_only)
-    except StoreFormatError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        _show(stores)
-    except JournalBrokenError as error:
-        raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
-    finally:
-        close_all(stores)
+    with read_only(data) as stores:
+        items = [(store.made.shard, item) for store in stores for item in find_suspicious(_journal(store), ACCOUNT)]
+    open_items = [(shard, item) for shard, item in items if item.ended_by is None]
+    settled = [item for _, item in items if item.ended_by is not None]
+    console = report_console()
+    if open_items:
+        console.print(_open_table(open_items))
+    elif settled and not with_settled:
+        console.print(f"Nothing suspicious is open; --all lists {len(settled):,} that were settled.")
+    else:
+        console.print("Nothing suspicious is open." if settled else "Nothing is suspicious.")
+    if settled and with_settled:
+        console.print(_settled_table(settled))
 
 
-def _show(stores: list[LmdbStore]) -> None:
-    table = Table(title="Posted, and suspicious", title_justify="left")
-    for column in ("shard", "position", "time (UTC)", "service", "reason", "account", "amount", "short", "terminal",
-                   "STAN"):  # fmt: skip
-        table.add_column(column, justify="left" if column in {"service", "reason"} else "right")
-    short = 0
-    for store in stores:
-        for position, event, effect in _suspicious(store):
-            shortfall = int(effect.details.get("shortfall", 0))
-            short += shortfall
-            table.add_row(
-                str(store.made.shard), str(position),
-                datetime.fromtimestamp(event.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-                ACCOUNT.service[type(event)], str(effect.details["reason"]), event.account, yuan(event.amount),
-                yuan(shortfall), str(event.terminal), str(event.stan),
-            )  # fmt: skip
-    if not table.row_count:
-        report_console().print("Nothing is suspicious.")
-        return
+def _journal(store: LmdbStore) -> Journal:
+    return Journal(store, ACCOUNT.event_type)
+
+
+def _open_table(items: list[tuple[int, SuspiciousItem]]) -> Table:
+    columns = ("time (UTC)", "service", "reason", "account", "amount", "short", "terminal", "STAN")
+    table = _table("Posted, and suspicious", "shard", "position", *columns)
+    for shard, item in items:
+        event = item.event
+        table.add_row(
+            str(shard), str(item.position), _time(event), ACCOUNT.service[type(event)], item.reason, event.account,
+            yuan(event.amount), yuan(item.shortfall), str(event.terminal), str(event.stan),
+        )  # fmt: skip
     table.add_section()
-    table.add_row("all", "", "", "", "", "", "", yuan(short))
-    report_console().print(table)
+    table.add_row("all", "", "", "", "", "", "", yuan(sum(item.owes for _, item in items)))
+    return table
 
 
-def _suspicious(store: LmdbStore) -> Iterator[tuple[int, Any, Effect]]:
-    """(position, event, what it tells)."""
-    for position, event in Journal(store, ACCOUNT.event_type).events(1):
-        effect = ACCOUNT.effect[type(event)](event) if type(event) in ACCOUNT.effect else None
-        if effect is not None and effect.name is EffectName.SUSPICIOUS:
-            yield position, event, effect
+def _settled_table(items: list[SuspiciousItem]) -> Table:
+    table = _table("Settled", "account", "terminal", "STAN", "reason", "short", "settled (UTC)", "how", "by", "note")
+    for item in items:
+        event, end = item.event, item.ended_by
+        named = event.account, str(event.terminal), str(event.stan), item.reason, yuan(item.shortfall), _time(end)
+        if isinstance(end, SuspicionSettled):
+            # A note is what somebody typed: nothing in it is mark-up.
+            table.add_row(*named, end.how.value, end.clerk, Text(end.note))
+        else:
+            table.add_row(*named, ACCOUNT.service[type(end)], f"terminal {end.terminal}", "")
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    left = {"service", "reason", "how", "by", "note"}
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right")
+    return table
+
+
+def _time(event: Any) -> str:
+    return datetime.fromtimestamp(event.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")

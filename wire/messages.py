@@ -53,6 +53,9 @@ BatchIdentifier = Annotated[str, Meta(min_length=1, max_length=24, pattern=r"^[A
 Guardian = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9.-]+\Z")]
 """Whose family account it is: an identifier of the school's that says nothing of the person."""
 
+Note = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+\Z")]
+"""Why an operator did something, in words that say nothing of a person: it is kept for ever. One line."""
+
 Channel = Annotated[int, Meta(ge=1, le=3)]
 """How money comes in: 1 cash, 2 bank, 3 wallet."""
 
@@ -77,6 +80,14 @@ class CorrectionReason(StrEnum):
     NOT_DELIVERED = "not-delivered"
     PAID_OUT = "paid-out"
     GOODWILL = "goodwill"
+
+
+class Settlement(StrEnum):
+    """What becomes of something that was posted although it was not clean, and of what it owes in suspense."""
+
+    COLLECT = "collect"
+    WRITE_OFF = "write-off"
+    ACCEPT = "accept"
 
 
 class SignOn(Struct, array_like=True, tag=1, frozen=True):
@@ -373,6 +384,19 @@ class CorrectEntry(OperatorCommand, array_like=True, tag=50, frozen=True, gc=Fal
     reason: CorrectionReason
 
 
+class SettleSuspicion(OperatorCommand, array_like=True, tag=66, frozen=True, gc=False):
+    """Somebody has looked at what was posted although it was not clean, and says what becomes of it.
+
+    What it owes in suspense is collected from the purses, or written off as the school's loss; what owes nothing is
+    accepted.
+    """
+
+    original_terminal: TerminalNumber
+    original_stan: Stan
+    how: Settlement
+    note: Note
+
+
 class ServiceTotal(Struct, array_like=True, frozen=True, gc=False):
     """What a terminal did of one service on a business day: how many approved ones, and their amounts together."""
 
@@ -570,6 +594,7 @@ OfficeRequest = (
     | CreditFamily
     | SetLimits
     | CorrectEntry
+    | SettleSuspicion
 )
 """What the card office asks; a loss can be reported by its holder too."""
 

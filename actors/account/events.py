@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.account.card import CardState, PersonClass
 from actors.account.suspicion import Suspicion
 from wire.codes import Code, Reason
-from wire.messages import CorrectionReason, FeePayment, OfficeRequest
+from wire.messages import CorrectionReason, FeePayment, OfficeRequest, Settlement
 
 
 class Opened(Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -703,6 +703,23 @@ class AccountClosedWithSubsidy(OfficeEvent, array_like=True, tag=78, frozen=True
     period: int
 
 
+class SuspicionSettled(OfficeEvent, array_like=True, tag=160, frozen=True, gc=False):
+    """What was posted although it was not clean is settled: of its shortfall, `amount`, nothing is owed any more.
+
+    `paid` is what the purses gave of that.
+    """
+
+    original_terminal: int
+    original_stan: int
+    how: Settlement
+    note: str
+    amount: int
+    paid: tuple[int, ...]
+    merchant: int
+    period: int
+    authorization: int
+
+
 class OfficeDeclined(Struct, array_like=True, tag=42, frozen=True, gc=False):
     """A request to the card office was refused, and stays refused: `asked` is the request itself."""
 
@@ -789,6 +806,7 @@ Office = (
     | FamilyCredited
     | LimitsSet
     | AccountClosedWithSubsidy
+    | SuspicionSettled
     | OfficeDeclined
 )
 """Events of the card office."""

@@ -49,12 +49,17 @@ def office_service(
         refusal = command_check(terminal, service, asked.clerk) or refuse(account, asked, moment, policy)
         if refusal is None:
             return approve(account, asked, moment, policy, authorization)
-        return OfficeDeclined(
-            account.number, moment.time_us, account.position, asked.terminal, asked.stan, recorded(asked),
-            moment.business_day, refusal.code, refusal.reason, account.purses,
-        )  # fmt: skip
+        return office_declined(account, recorded(asked), moment, refusal)
 
     return ServiceRow(service, request, ("clerk", *content), decide, {**events, OfficeDeclined: DECLINED}, opens=opens)
+
+
+def office_declined(account: Account, asked: Any, moment: Moment, refusal: Refusal) -> OfficeDeclined:
+    """The event of a request that is refused; `asked` is what the journal keeps of it."""
+    return OfficeDeclined(
+        account.number, moment.time_us, account.position, asked.terminal, asked.stan, asked, moment.business_day,
+        refusal.code, refusal.reason, account.purses,
+    )  # fmt: skip
 
 
 def event_start(

@@ -19,6 +19,7 @@ CHANNELS: Final = "channel"
 CORRECTIONS: Final = "correction"
 SUBSIDIES: Final[LedgerAccount] = ("subsidy", 0)
 FEE_INCOME: Final[LedgerAccount] = ("fee income", 0)
+LOSSES: Final[LedgerAccount] = ("loss", 0)
 SUSPENSE: Final[LedgerAccount] = ("suspense", 0)
 OPENING: Final[LedgerAccount] = ("opening", 0)
 MAIN_PURSE: Final[LedgerAccount] = (PURSES, MAIN)

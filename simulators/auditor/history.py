@@ -28,6 +28,7 @@ from wire.messages import (
     Refund,
     ReplaceCard,
     Reversal,
+    SettleSuspicion,
     Statement,
     TopUp,
 )
@@ -137,7 +138,7 @@ class AccountHistory:
                 return request.amount
             case CorrectEntry():
                 return request.amount
-            case ReplaceCard():
+            case ReplaceCard() | SettleSuspicion():
                 return -sum(reply.paid)
             case Reversal():
                 return -self.effects.get((request.original_terminal, request.original_stan), 0)

@@ -35,6 +35,7 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    SettleSuspicion,
     SubsidyClaim,
     TerminalRequest,
     TopUp,
@@ -97,6 +98,7 @@ _SERVICE_NAMES: Mapping[type, str] = {
     SetFamilyPolicy: "set-family-policy",
     CreditFamily: "credit-family",
     SetLimits: "set-limits",
+    SettleSuspicion: "settle",
     Advice: "advice",
     ChangePin: "change-pin",
 }

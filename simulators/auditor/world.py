@@ -167,6 +167,12 @@ class World(Struct, frozen=True):
     """The holder's, by the names that the school's have; what is not here is not limited."""
 
     holds: Mapping[Key, Hold] = {}
+    suspicious: Mapping[Key, int] = {}
+    """What was posted although it was not clean, and what each item of it owes in suspense, in minor units."""
+
+    settled: frozenset[Key] = frozenset()
+    """Those that an operator has settled."""
+
     now_us: int = 0
     """The time, if anybody told it."""
 

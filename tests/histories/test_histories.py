@@ -20,6 +20,7 @@ from actors.account.card import CardState as SwitchCardState
 from actors.account.card import PersonClass
 from actors.account.hot_cards import HOT
 from actors.account.kind import ACCOUNT
+from actors.account.postings import SUSPENSE
 from actors.calendar import Calendar, MealPeriod, Moment
 from actors.effect import EffectName
 from actors.hot_list import GOOD
@@ -32,6 +33,7 @@ from actors.policy import Limits as SwitchLimits
 from actors.policy import Terminal as SwitchTerminal
 from actors.recovery import recover
 from actors.shard import Turn
+from actors.suspicious import find_suspicious
 from actors.verification import verify
 from simulators.accounts import Card, CardState
 from simulators.auditor.auditor import Auditor
@@ -74,6 +76,8 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    Settlement,
+    SettleSuspicion,
     SubsidyClaim,
     TopUp,
     UnbindFamily,
@@ -328,6 +332,52 @@ class Histories(RuleBasedStateMachine):
     def correction(self, account: str, desk: int, purse: int, amount: int, sign: int) -> None:
         reason = CorrectionReason.WRONG_AMOUNT
         self.ask(CorrectEntry(desk, next(self.stans), 1_000, account, "wu", purse, sign * amount, reason))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), desk=DESKS, clerk=CLERKS, how=st.sampled_from(Settlement))
+    def settlement(self, data: st.DataObject, desk: int, clerk: str, how: Settlement) -> None:
+        """Of what may be suspicious, mostly, and of anything."""
+        likely = [request for request in self.asked if isinstance(request, Advice | Capture | Reversal)]
+        named = data.draw(st.sampled_from(likely[-6:] + likely[-6:] + likely + self.asked[-1:]))
+        of = (named.account, clerk, named.terminal, named.stan)
+        self.ask(SettleSuspicion(desk, next(self.stans), 1_000, *of, how, "seen"))
+
+    @rule(
+        account=ACCOUNTS, what=st.sampled_from(["advice", "capture", "top-up"]),
+        is_spent=st.sampled_from([True, True, False]),
+        is_there_again=st.booleans(), hows=st.lists(st.sampled_from(Settlement), min_size=1, max_size=3),
+    )  # fmt: skip
+    def something_suspicious(
+        self,
+        account: str,
+        what: str,
+        is_spent: bool,  # noqa: FBT001 - drawn
+        is_there_again: bool,  # noqa: FBT001 - drawn
+        hows: list[Settlement],
+    ) -> None:
+        """What has happened is posted when its money is gone, or is not; then it is settled, or somebody tries to."""
+        card, amount = self.cards[account][-1], 300
+        first = next(self.stans)
+        if what == "capture":
+            self.ask(Hold(BATH, first, 1_000, account, card, amount))
+            self.come_to(self.now_us + HOLD_LIFETIME_US)
+        elif what == "top-up":
+            self.ask(TopUp(TOP_UP_MACHINE, first, 1_000, account, card, amount, 1))
+        state = self.shard.state(account)
+        for purse, has in enumerate(state.purses if is_spent and state is not None else ()):
+            self.command(CorrectEntry, account, purse, -has, CorrectionReason.WRONG_AMOUNT)
+        terminal = {"capture": BATH, "top-up": TOP_UP_MACHINE, "advice": TILL}[what]
+        named = next(self.stans), 1_000, account
+        if what == "capture":
+            self.ask(Capture(BATH, *named, BATH, first, amount))
+        elif what == "top-up":
+            self.ask(Reversal(TOP_UP_MACHINE, *named, TOP_UP_MACHINE, first, amount))
+        else:
+            self.ask(Advice(TILL, *named, card, amount, next(self.offline_numbers), self.now_us))
+        if is_there_again:
+            self.command(CorrectEntry, account, 0, 2 * amount, CorrectionReason.GOODWILL)
+        for how in hows:
+            self.command(SettleSuspicion, account, terminal, named[0], how, "seen")
 
     @rule(account=ACCOUNTS, desk=DESKS, batch=BATCHES, amount=AMOUNTS, last_day=EXPIRIES)
     def grant(self, account: str, desk: int, batch: str, amount: int, last_day: int) -> None:
@@ -677,8 +727,13 @@ class Histories(RuleBasedStateMachine):
                     assert (listed.state if listed is not None else GOOD) == state
 
     def teardown(self) -> None:
-        """The journal replays to what the shard says, and days later operators were told of each loss that waits."""
+        """The journal replays to what the shard says, and what is suspicious and open is what suspense owes.
+
+        Days later operators were told of each loss that waits.
+        """
         verify(self.store, ACCOUNT)
+        owed = sum(item.owes for item in find_suspicious(Journal(self.store, ACCOUNT.event_type), ACCOUNT))
+        assert self.shard.ledger.balances[SUSPENSE] == -owed
         self.check_hot_list()
         for now_us in (REVIEW_DUE_US - 1, REVIEW_DUE_US, REVIEW_DUE_US + HOUR_US):
             self.now_us = now_us

@@ -31,6 +31,8 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    Settlement,
+    SettleSuspicion,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -79,6 +81,10 @@ SENT = [
     (["set-limits", "--day-count-max", "5", "--day-max", "0"], SetLimits(*HEAD, 0, 0, 0, 5, 0)),
     (["set-limits", "--none"], SetLimits(*HEAD, 0, 0, 0, 0, 0)),
     (["credit-family", "--amount", "200", "--channel", "wallet"], CreditFamily(*HEAD, 20_000, 3)),
+    (
+        ["settle", "--original-terminal", "1001", "--original-stan", "12", "--how", "write-off", "--note", "left town"],
+        SettleSuspicion(*HEAD, 1001, 12, Settlement.WRITE_OFF, "left town"),
+    ),
     (["correct", "--amount", "3", "--reason", "goodwill"], CorrectEntry(*HEAD, 0, 300, CorrectionReason.GOODWILL)),
 ]
 
@@ -193,6 +199,9 @@ def test_busy_after_a_copy_without_an_answer_is_not_certain(serving, campus, qui
     assert "91 busy-shard; give the same command again with --stan 77" in result.stdout
 
 
+ITEM = ("--original-terminal", "1001", "--original-stan", "12")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -218,6 +227,14 @@ def test_busy_after_a_copy_without_an_answer_is_not_certain(serving, campus, qui
         (["grant-subsidy", ACCOUNT, "--batch", "b", "--amount", "1", "--last-day", "soon"], "no day"),
         (["bind-family", ACCOUNT, "--guardian", "Wu Lei"], "guardian"),
         (["credit-family", ACCOUNT, "--amount", "1", "--channel", "gift"], "gift"),
+        (["settle", ACCOUNT, *ITEM, "--how", "forgive", "--note", "seen"], "forgive"),
+        (["settle", ACCOUNT, *ITEM, "--how", "accept"], "--note"),
+        (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", ""], "note"),
+        (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "x" * 81], "note"),
+        (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "two\nlines"], "note"),
+        (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "\udcff"], "note"),
+        (["settle", ACCOUNT, "--original-stan", "1", "--how", "accept", "--note", "seen"], "--original-terminal"),
+        (["settle", ACCOUNT, *ITEM, "--original-stan", "0", "--how", "accept", "--note", "seen"], "--original-stan"),
         (["melt", ACCOUNT], "melt"),
     ],
 )

@@ -27,7 +27,7 @@ balance_max = "0.00"
 
 [[roles]]
 name = "clerk"
-commands = ["open", "activate", "report-loss", "review-loss", "found", "grant-subsidy"]
+commands = ["open", "activate", "report-loss", "review-loss", "found", "grant-subsidy", "settle"]
 
 [[sites]]
 name = "north"

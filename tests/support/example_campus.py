@@ -35,6 +35,8 @@ from wire.messages import (
     ReportLoss,
     ResetPin,
     Reversal,
+    Settlement,
+    SettleSuspicion,
     SubsidyClaim,
     TopUp,
 )
@@ -168,6 +170,13 @@ def reversal(stan: int, original: Any, terminal: int = TILL.number, amount: int 
 def command(stan: int, request: type, *fields: Any, number: str = ALICE, terminal: int = DESK.number) -> Any:
     """What an operator asks; `fields` are those after the clerk."""
     return request(terminal, stan, 3_000, number, "wu", *fields)
+
+
+def settle(
+    stan: int, of: Any, how: Settlement = Settlement.COLLECT, note: str = "seen", terminal: int = DESK.number
+) -> SettleSuspicion:
+    """An operator says what becomes of what was posted although it was not clean."""
+    return SettleSuspicion(terminal, stan, 3_000, of.account, "wu", of.terminal, of.stan, how, note)
 
 
 def report_loss(stan: int, number: str = ALICE, terminal: int = KIOSK.number) -> ReportLoss:

@@ -8,7 +8,7 @@ from typing import Any
 
 import lmdb
 import pytest
-from campus_folder import TILL, account_number, card_of, write_campus
+from campus_folder import DESK, OPERATOR, TILL, account_number, card_of, write_campus
 from running_switch import RunningSwitch, command, make_data
 from station_client import StationClient
 from switch_in_process import purchase
@@ -16,8 +16,8 @@ from switch_in_process import purchase
 from actors.journal import HASH_BYTES
 from actors.placement import shard_of, slot_of
 from switch.data_folder import shard_folder
-from wire.codes import Code
-from wire.messages import Advice
+from wire.codes import Code, Reason
+from wire.messages import Advice, Settlement, SettleSuspicion
 
 SHARDS = 2
 ACCOUNTS = [account_number(place) for place in range(1, 21)]
@@ -47,8 +47,8 @@ async def upload(switch: RunningSwitch, *requests: Any) -> list[Any]:
         return [answer for request in requests for answer in await client.ask(request)]
 
 
-def rows(name: str, data: Path) -> list[list[str]]:
-    result = command(name, "--data", data)
+def rows(name: str, data: Path, *options: str) -> list[list[str]]:
+    result = command(name, "--data", data, *options)
     assert result.exit_code == 0, result.output
     lines = [line for line in result.output.splitlines() if line.startswith("│")]
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
@@ -104,6 +104,38 @@ async def test_suspicious(data, campus):
         ["advice", "no-account", NOBODY, "3.00", "3.00", str(TILL), "12"],
         ["", "", "", "", "5.50", "", ""],
     ])  # fmt: skip
+
+
+async def test_what_is_settled_is_listed_no_more(data, campus):
+    owing, late = advice(1, NOBODY, 300, stan=10), advice(2, IN_FIRST[0], 100, stan=11, taken_us=LONG_AGO_US)
+
+    def settle(stan: int, of: Any, how: Settlement, note: str) -> SettleSuspicion:
+        return SettleSuspicion(OPERATOR, stan, 5_000, of.account, "wu", of.terminal, of.stan, how, note)
+
+    with RunningSwitch(data, campus) as switch:
+        await upload(switch, owing, late)
+        async with StationClient(switch.address, DESK) as desk:
+            (refused,) = await desk.ask(settle(1, owing, Settlement.ACCEPT, "seen"))
+            assert (refused.code, refused.reason) == (Code.INVALID_TRANSACTION, Reason.OWED)
+            (settled,) = await desk.ask(settle(2, owing, Settlement.WRITE_OFF, "[red]nobody's[/red] card"))
+            assert settled.code is Code.APPROVED
+            assert [row[4:] for row in rows("suspicious", data)] == [
+                ["time", IN_FIRST[0], "1.00", "0.00", str(TILL), "11"],
+                ["", "", "", "0.00", "", ""],
+            ]
+            assert (await desk.ask(settle(3, late, Settlement.ACCEPT, "clock was reset")))[0].code is Code.APPROVED
+            (again,) = await desk.ask(settle(4, late, Settlement.ACCEPT, "clock was reset"))
+            assert (again.code, again.reason) == (Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED)
+    assert command("suspicious", "--data", data).output == (
+        "Nothing suspicious is open; --all lists 2 that were settled.\n"
+    )
+    found = rows("suspicious", data, "--all")
+    assert sorted(row[:5] + row[6:] for row in found) == sorted([
+        [IN_FIRST[0], str(TILL), "11", "time", "0.00", "accept", "wu", "clock was reset"],
+        [NOBODY, str(TILL), "10", "no-account", "3.00", "write-off", "wu", "[red]nobody's[/red] card"],
+    ])  # fmt: skip
+    verified = command("verify", "--data", data)
+    assert verified.exit_code == 0, verified.output
 
 
 @pytest.mark.parametrize("name", ["gaps", "suspicious"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from campus_folder import DESK, KEYS, NORTH, OFFICE, OPERATOR, TILL, card_of
+from campus_folder import DESK, KEYS, NORTH, OFFICE, OPERATOR, SOUTH, SOUTH_TILL, TILL, card_of
 from msgspec.structs import replace
 from station_client import StationClient
 from switch_in_process import ALICE, BALANCE, gateway_in_process, purchase
@@ -14,7 +14,18 @@ from simulators.campus import StationKey
 from simulators.operator import WAIT_MS, give
 from simulators.station import Address
 from wire.codes import Code, Reason
-from wire.messages import ActivateCard, Answer, FreezeCard, GrantSubsidy, OfficeRequest, OpenAccount, ReportLoss
+from wire.messages import (
+    ActivateCard,
+    Answer,
+    FreezeCard,
+    GrantSubsidy,
+    OfficeRequest,
+    OpenAccount,
+    Refund,
+    ReportLoss,
+    Settlement,
+    SettleSuspicion,
+)
 
 NOBODY = "20269999"
 
@@ -52,6 +63,22 @@ async def test_role_and_station_decide_who_may_command(tmp_path):
         counted = switch.inside.meters.answers
         assert counted["freeze", Code.NOT_PERMITTED_TO_CARDHOLDER] == 1
         assert counted["freeze", Code.NOT_PERMITTED_TO_TERMINAL] == 1
+
+
+async def test_an_operator_may_name_what_any_terminal_sent(tmp_path):
+    """A till may name only what the terminals of its own station sent."""
+    async with gateway_in_process(tmp_path, MemoryStore()) as switch:
+        async with StationClient(switch.address, SOUTH) as till:
+            assert told((await till.ask(purchase(1, terminal=SOUTH_TILL)))[0]) == (Code.APPROVED, Reason.NONE)
+        settled = SettleSuspicion(OPERATOR, 1, WAIT_MS, ALICE, "wu", SOUTH_TILL, 1, Settlement.ACCEPT, "seen")
+        async with StationClient(switch.address, DESK) as desk:
+            assert told((await desk.ask(settled))[0]) == (Code.INVALID_TRANSACTION, Reason.NOT_SUSPICIOUS)
+        async with StationClient(switch.address, NORTH) as other:
+            refunded = Refund(TILL, 1, WAIT_MS, ALICE, SOUTH_TILL, 1, 1)
+            assert told((await other.ask(refunded))[0]) == (Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION)
+            by_till = replace(settled, terminal=TILL)
+            service = (Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED)
+            assert told((await other.ask(by_till))[0]) == service
 
 
 async def test_account_is_opened_and_activated_over_the_wire(tmp_path):

@@ -58,6 +58,8 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    Settlement,
+    SettleSuspicion,
     SignedOff,
     SignedOn,
     SignOff,
@@ -92,6 +94,7 @@ clerks = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", min_size=1, max_size=
 days = st.integers(20000101, 99991231)
 WORD = "ABCXYZabcxyz0123456789.-"
 batches = st.text(WORD, min_size=1, max_size=24)
+notes = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=80)
 guardians = st.text(WORD, min_size=1, max_size=32)
 command = (*head, clerks)
 PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor")
@@ -139,6 +142,7 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     CreditFamily: st.builds(CreditFamily, *command, signed, st.integers(1, 3)),
     SetLimits: st.builds(SetLimits, *command, signed, signed, signed, signed, signed),
     CorrectEntry: st.builds(CorrectEntry, *command, st.integers(0, 2), signed, st.sampled_from(CorrectionReason)),
+    SettleSuspicion: st.builds(SettleSuspicion, *command, terminals, stans, st.sampled_from(Settlement), notes),
     Reconciliation: st.builds(Reconciliation, terminals, stans, waits, days, totals),
     Emergency: st.builds(Emergency, terminals, stans, waits, st.text(max_size=19), st.text(max_size=20)),
     ParametersInquiry: st.builds(ParametersInquiry, terminals, stans, waits, st.text(max_size=64)),
@@ -249,6 +253,15 @@ def test_batch_and_guardian_are_identifiers(written: str) -> None:
     ):
         (message,) = codec.request_decoder.decode(codec.encode([request])[0])
         assert isinstance(message, Unreadable)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "x" * 81, "two\nlines", "tab\there", "\x1b[31m", "\x9b31m", "a\u2028b", "end\n"]
+)
+def test_a_note_is_one_line_of_text(written: str) -> None:
+    request = SettleSuspicion(9201, 1, 1_000, "2026", "wu", 1001, 12, Settlement.ACCEPT, written)
+    (message,) = codec.request_decoder.decode(codec.encode([request])[0])
+    assert isinstance(message, Unreadable)
 
 
 @pytest.mark.parametrize("channel", [0, 4, -1])

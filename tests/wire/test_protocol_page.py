@@ -309,6 +309,7 @@ def test_ranges_are_those_that_the_code_accepts() -> None:
             messages.HotListInquiry,
             messages.GrantSubsidy,
             messages.BindFamily,
+            messages.SettleSuspicion,
         )
         for field in msgspec.inspect.type_info(message).fields
         if isinstance(field.type, msgspec.inspect.StrType | msgspec.inspect.IntType)

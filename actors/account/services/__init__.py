@@ -29,6 +29,7 @@ from actors.account.services.reversal import REVERSAL
 from actors.account.services.review_loss import REVIEW_LOSS
 from actors.account.services.set_expiry import SET_EXPIRY
 from actors.account.services.set_limits import SET_LIMITS
+from actors.account.services.settle_suspicion import SETTLE_SUSPICION
 from actors.account.services.top_up import TOP_UP
 
 CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
@@ -51,6 +52,7 @@ CARD_OFFICE: Final[tuple[ServiceRow, ...]] = (
     SET_FAMILY_POLICY,
     CREDIT_FAMILY,
     SET_LIMITS,
+    SETTLE_SUSPICION,
 )
 SERVICES: Final[tuple[ServiceRow, ...]] = (
     PURCHASE, TOP_UP, SUBSIDY_CLAIM, REVERSAL, REFUND, HOLD, CAPTURE, RELEASE, ADVICE, CHANGE_PIN, *CARD_OFFICE,

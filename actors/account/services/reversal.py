@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from actors.account.checks.original import HOLD_CAPTURED, names_same_original
 from actors.account.checks.refusal import Refusal
+from actors.account.checks.suspicious import ORIGINAL_SETTLED, is_of_spent_top_up
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
 from actors.account.due import with_due
@@ -30,6 +31,7 @@ from actors.account.events import (
     Released,
     ReversalDeclined,
     Reversed,
+    SuspicionSettled,
     Tombstoned,
     ToppedUp,
     TopUpDeclined,
@@ -140,6 +142,8 @@ def _original_check(request: Reversal, original: Event | None) -> Refusal | None
             return None if original.amount == request.amount else _AMOUNT_DIFFERS
         case Refunded() if names_same_original(request, original):
             return _ORIGINAL_REFUNDED
+        case SuspicionSettled() if names_same_original(request, original):
+            return ORIGINAL_SETTLED  # what it owed is owed no more
         case _:
             return _NOT_REVERSIBLE
 
@@ -174,7 +178,7 @@ def _answer_tombstoned(event: Tombstoned) -> Answer:
 
 
 def _effect(event: Reversed) -> Effect | None:
-    if event.service != _TOP_UP or not event.shortfall:
+    if not is_of_spent_top_up(event):
         return None
     return Effect(EffectName.SUSPICIOUS, {"reason": "top-up-was-spent", "shortfall": event.shortfall})
 

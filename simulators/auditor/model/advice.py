@@ -6,10 +6,11 @@ More than one outcome where a terminal's clock is nearly too old to be believed:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 from msgspec.structs import replace
 
-from simulators.auditor.model.checks import amount_problem, terminal_problem
+from simulators.auditor.model.checks import amount_problem, card_problem, terminal_problem
 from simulators.auditor.model.limits import paid_by
 from simulators.auditor.requests import identity_of, key_of
 from simulators.auditor.world import Decision, Outcome, Rules, World, decide, negative
@@ -20,6 +21,7 @@ DAY_US = 24 * 3_600 * 1_000_000
 BELIEVED_DAYS = 90
 """What claims to be older counts as of now."""
 
+CLOCK_AHEAD_US_MAX = 10 * 60 * 1_000_000
 EARLIER_PERIOD = -1
 
 
@@ -34,6 +36,7 @@ def advice_outcomes(world: World, request: Advice, rules: Rules) -> Iterator[tup
         yield replace(world, decided=decided), outcome
         return
     paid = paid_by(world.purses, min(request.amount, world.available), rules.spending_order)
+    owed = request.amount - sum(paid)
     outcome = Outcome(Code.APPROVED, Reason.NONE, negative(paid), (), paid, authorized=True)
     for is_now in _may_be_now(request.taken_us, rules.day_starts_us):
         of_today = is_now or request.taken_us >= rules.day_starts_us
@@ -41,7 +44,21 @@ def advice_outcomes(world: World, request: Advice, rules: Rules) -> Iterator[tup
         decision = Decision(request, outcome, period=period, of_today=of_today)
         spent = world.spent + (request.amount if of_today else 0)
         decided = {own: decision, identity_of(request): decision}
-        yield decide(world, request, outcome, spent=spent, uploaded=True, decided=decided)
+        clean = not owed and not is_now and not _is_ahead(world, request) and _is_card_good(world, request, rules)
+        suspicious = world.suspicious if clean else {**world.suspicious, own: owed}
+        yield decide(world, request, outcome, spent=spent, uploaded=True, decided=decided, suspicious=suspicious)
+
+
+def _is_ahead(world: World, request: Advice) -> bool:
+    """Its terminal's clock says what cannot be yet, if the time is known."""
+    return 0 < world.now_us < request.taken_us - CLOCK_AHEAD_US_MAX
+
+
+def _is_card_good(world: World, request: Advice, rules: Rules) -> bool:
+    """As it is now, but that its last day was not over on the day of the purchase."""
+    days_ago = -min(0, (request.taken_us - rules.day_starts_us) // DAY_US)
+    day = date.fromisoformat(str(rules.today)) - timedelta(days=days_ago)
+    return card_problem(world, request, replace(rules, today=int(day.strftime("%Y%m%d")))) is None
 
 
 def _may_be_now(taken_us: int, day_starts_us: int) -> tuple[bool, ...]:

@@ -14,6 +14,7 @@ from simulators.auditor.model.family import FamilyCommand, family_amount_problem
 from simulators.auditor.model.limits import paid_by
 from simulators.auditor.model.own_limits import own_limits_problem, own_limits_step
 from simulators.auditor.model.pin import PIN_NOT_OFFERED, PIN_UNREADABLE, is_easy, opened
+from simulators.auditor.model.settlement import settlement_problem, settlement_step
 from simulators.auditor.model.subsidy import grant_problem, grant_step
 from simulators.auditor.requests import service_of
 from simulators.auditor.world import NOTHING, Outcome, Rules, World, added, decide, negative, refuse, shown
@@ -39,6 +40,7 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    SettleSuspicion,
     UnbindFamily,
     UnfreezeCard,
 )
@@ -62,7 +64,7 @@ def office_outcomes(world: World, request: OfficeRequest, rules: Rules) -> Itera
         return
     change, paid, changes = _STEPS[type(request)](world, request, rules)
     balances = () if isinstance(request, ReportLoss) else added(world.purses, change)
-    authorized = isinstance(request, ReplaceCard | CorrectEntry | CreditFamily)
+    authorized = isinstance(request, ReplaceCard | CorrectEntry | CreditFamily | SettleSuspicion)
     yield decide(world, request, Outcome(Code.APPROVED, Reason.NONE, change, balances, paid, authorized), **changes)
 
 
@@ -82,6 +84,8 @@ def _permission_problem(request: OfficeRequest, rules: Rules) -> Verdict | None:
 def _problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict | None:
     if isinstance(request, OpenAccount):
         return _invalid(Reason.ACCOUNT_EXISTS) if world.opened else _expiry_problem(request.expires, rules)
+    if isinstance(request, SettleSuspicion):
+        return settlement_problem(world, request)
     if (wrong := _amount_problem(request)) is not None:
         return wrong
     if (closed := closed_problem(world)) is not None:
@@ -292,5 +296,6 @@ _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {
     SetExpiry: _set_expiry,
     ResetPin: _reset_pin,
     CorrectEntry: _correct,
+    SettleSuspicion: settlement_step,
 }
 """What an approved request changes."""

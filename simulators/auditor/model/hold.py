@@ -78,9 +78,12 @@ def capture_outcomes(world: World, request: Capture, rules: Rules) -> Iterator[t
     holds = _ended(world, named, HoldState.CAPTURED)
     reserved = sum(hold.amount for hold in holds.values() if hold.state is HoldState.OUTSTANDING)
     paid = drawn(world, min(request.amount, max(0, world.balance - reserved)), rules)
-    change = negative(paid)
+    change, owed = negative(paid), request.amount - sum(paid)
+    late = world.holds[named].state is HoldState.EXPIRED
+    suspicious = {**world.suspicious, key_of(request): owed} if late or owed else world.suspicious
     outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-    yield decide(world, request, outcome, holds=holds, spent=world.spent + request.amount)
+    spent = world.spent + request.amount
+    yield decide(world, request, outcome, holds=holds, spent=spent, suspicious=suspicious)
 
 
 def release_outcomes(world: World, request: Release, rules: Rules) -> Iterator[tuple[World, Outcome]]:

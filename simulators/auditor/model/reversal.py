@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulators.auditor.model.checks import Verdict, terminal_problem
+from simulators.auditor.requests import key_of
 from simulators.auditor.world import (
     NOTHING,
     Decision,
@@ -27,12 +28,16 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
     original_key = request.original_terminal, request.original_stan
     original = world.decided.get(original_key, Decision(None, None))
     hold = world.holds.get(original_key)
-    problem = terminal_problem(request, rules) or _original_problem(request, original, hold)
+    problem = terminal_problem(request, rules)
+    if problem is None and original_key in world.settled:
+        problem = Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED
+    problem = problem or _original_problem(request, original, hold)
     if problem is not None:
         yield refuse(world, request, *problem)
         return
     marked = original._replace(request=original.request or _named(request), is_reversed=True)
     outcome, spent, holds = Outcome(Code.APPROVED, Reason.NONE), world.spent, world.holds
+    suspicious = world.suspicious
     if hold is not None and hold.state is HoldState.OUTSTANDING:
         holds = {**holds, original_key: hold._replace(state=HoldState.REVERSED)}
         outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
@@ -40,13 +45,17 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
         change, paid = negative(original.outcome.change), original.outcome.change
         if isinstance(original.request, TopUp):
             # What its holder has spent, or reserved, cannot be taken back.
-            change, paid = (-min(-change[0], world.purses[0], max(0, world.available)), 0, 0), NOTHING
+            owed, taken = -change[0], min(-change[0], world.purses[0], max(0, world.available))
+            if taken < owed:
+                suspicious = {**suspicious, key_of(request): owed - taken}
+            change, paid = (-taken, 0, 0), NOTHING
         outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
         if isinstance(original.request, Purchase):
             spent -= sum(original.outcome.paid)
         elif isinstance(original.request, Capture):
             spent -= original.request.amount
-    yield decide(world, request, outcome, spent=spent, holds=holds, decided={original_key: marked})
+    decided = {original_key: marked}
+    yield decide(world, request, outcome, spent=spent, holds=holds, suspicious=suspicious, decided=decided)
 
 
 def _named(request: Reversal) -> Purchase:

@@ -8,6 +8,7 @@ import pytest
 from example_campus import (
     BATH,
     CALENDAR,
+    DESK,
     NOON,
     NOON_US,
     POLICY,
@@ -23,6 +24,7 @@ from example_campus import (
     refund,
     release,
     reversal,
+    settle,
     top_up,
 )
 from msgspec.structs import replace
@@ -35,7 +37,7 @@ from actors.account.tables import ANSWER, DECIDE, EFFECT, ORIGINAL_OF
 from actors.effect import Effect, EffectName
 from actors.policy import HOLD_LIFETIME_US
 from wire.codes import Code, Reason
-from wire.messages import Answer
+from wire.messages import Answer, Settlement
 
 
 def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
@@ -55,6 +57,8 @@ HELD = decided(HOLD)
 EXPIRED = fall_due(holding(account(), outstanding(800, 11)), CALENDAR.moment(NOON_US + HOLD_LIFETIME_US))
 UNDO_HOLD, UNDO_CAPTURE = reversal(15, HOLD, BATH.number), reversal(16, CAPTURE, BATH.number)
 CAPTURED = decided(CAPTURE, HELD)
+SETTLE = settle(17, ADVICE)
+OVERDRAWN = decided(ADVICE, holder=account(purses=(400,)))
 
 FIRST_ANSWERS = [
     (PURCHASE, PURCHASED, Code.APPROVED, Reason.NONE, 99, (9_000,), (1_000,)),
@@ -78,6 +82,9 @@ FIRST_ANSWERS = [
     (RELEASE, decided(RELEASE, EXPIRED), Code.INVALID_TRANSACTION, Reason.HOLD_EXPIRED, 0, (), ()),
     (UNDO_HOLD, decided(UNDO_HOLD, HELD), Code.APPROVED, Reason.NONE, 99, (10_000,), ()),
     (UNDO_CAPTURE, decided(UNDO_CAPTURE, CAPTURED), Code.APPROVED, Reason.NONE, 99, (10_300,), (-300,)),
+    (SETTLE, decided(SETTLE, OVERDRAWN), Code.APPROVED, Reason.NONE, 99, (9_400,), (600,)),
+    (SETTLE, decided(SETTLE, OVERDRAWN, account(purses=(5,))), Code.INSUFFICIENT_FUNDS, Reason.FUNDS, 0, (5,), ()),
+    (SETTLE, decided(SETTLE), Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND, 0, (), ()),
 ]  # fmt: skip
 ROWS = pytest.mark.parametrize(
     ("request_", "event", "expected"),
@@ -106,7 +113,7 @@ def test_repeat_gets_the_recorded_answer(request_: Any, event: Any, expected: An
 
 CONTENT = {
     "card": "another", "amount": 1_001, "channel": 3, "original_terminal": 1, "original_stan": 1, "offline_number": 9,
-    "taken_us": 9,
+    "taken_us": 9, "clerk": "li-2", "how": Settlement.ACCEPT, "note": "another",
 }  # fmt: skip
 
 
@@ -195,11 +202,18 @@ def test_what_became_of_a_hold_bears_on_it_but_its_copies_are_answered_as_before
         assert bears_on(refused) == concerns(refused) == ((bath, refused.stan),)
 
 
+def test_a_settlement_leaves_its_originals_copies_their_answer_and_bears_on_it() -> None:
+    settled, refused = decided(SETTLE, OVERDRAWN), decided(SETTLE)
+    assert (concerns(settled), concerns(refused)) == (((DESK.number, 17),),) * 2
+    assert (bears_on(settled), bears_on(refused)) == (((DESK.number, 17), (TILL.number, 11)), ((DESK.number, 17),))
+
+
 def test_what_names_an_original() -> None:
-    named = {type(request): request for request in (UNDO_HOLD, CAPTURE, RELEASE, BACK)}
+    named = {type(request): request for request in (UNDO_HOLD, CAPTURE, RELEASE, BACK, SETTLE)}
     assert {kind: of(named[kind]) for kind, of in ORIGINAL_OF.items()} == {
         **dict.fromkeys(named, (BATH.number, 11)),
         type(BACK): (TILL.number, 3),
+        type(SETTLE): (TILL.number, 11),
     }
 
 

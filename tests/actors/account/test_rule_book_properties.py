@@ -85,6 +85,8 @@ from wire.messages import (
     SetExpiry,
     SetFamilyPolicy,
     SetLimits,
+    Settlement,
+    SettleSuspicion,
     SubsidyClaim,
     TopUp,
     UnbindFamily,
@@ -176,7 +178,7 @@ RELEASES = st.builds(Release, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TE
 REQUESTS = (
     PURCHASES | TOP_UPS | REVERSALS | ADVICES | REFUNDS | PIN_CHANGES | CLAIMS | HOLD_REQUESTS | CAPTURES | RELEASES
 )
-NAMED = (Reversal, Refund, Capture, Release)
+NAMED = (Reversal, Refund, Capture, Release, SettleSuspicion)
 OFFICE_TERMINALS = st.sampled_from([DESK.number, DESK.number, SMALL_DESK.number, KIOSK.number, TILL.number])
 INQUIRIES = st.builds(BalanceInquiry, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS) | st.builds(
     MiniStatement, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, st.integers(5, 20)
@@ -202,6 +204,9 @@ OFFICE_REQUESTS = st.one_of(
     st.builds(CreditFamily, *COMMAND, AMOUNTS, st.integers(1, 3)),
     st.builds(SetLimits, *COMMAND, *[AMOUNTS | st.just(0)] * 5),
     st.builds(CorrectEntry, *COMMAND, st.integers(0, 2), AMOUNTS, st.sampled_from(CorrectionReason)),
+    st.builds(
+        SettleSuspicion, *COMMAND, st.integers(1, 9), st.integers(1, 9), st.sampled_from(Settlement), st.just("seen")
+    ),
 )
 
 DECLINES = (
@@ -218,7 +223,7 @@ HOLD_KEPT = (events.Held, events.Released, events.HoldReversed)
 
 AUTHORIZED = (
     events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
-    events.Refunded, events.SubsidyClaimed, events.FamilyCredited, events.Captured, *HOLD_KEPT,
+    events.Refunded, events.SubsidyClaimed, events.FamilyCredited, events.Captured, events.SuspicionSettled, *HOLD_KEPT,
 )  # fmt: skip
 WITHOUT_MONEY = (
     events.Tombstoned,
@@ -389,4 +394,5 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "PurchaseReturned": 180,
         "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142,
+        "SuspicionSettled": 160,
     }  # fmt: skip
