@@ -1,19 +1,24 @@
-"""What is missing among offline numbers, and what is there twice.
+"""What is missing among offline numbers, what was said of it, and what is there twice.
 
 The accounts of one terminal's uploads lie in all shards, so only all of them together can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Final, NamedTuple
 
+from actors.journal import Journal
+from actors.kind import Kind
 from actors.offline_numbers import OfflineNumber
 from actors.snapshots import Snapshots
 from actors.store import Store
+from actors.terminal.events import GapExplained
+
+_time: Final = attrgetter("time_us")
 
 
 class Gap(NamedTuple):
@@ -22,6 +27,15 @@ class Gap(NamedTuple):
     terminal: int
     first: int
     last: int
+
+
+class ExplainedGap(NamedTuple):
+    """Numbers that were not uploaded, and of which an operator has said why."""
+
+    terminal: int
+    first: int
+    last: int
+    explanation: GapExplained
 
 
 class Double(NamedTuple):
@@ -45,6 +59,38 @@ def find_gaps(stores: Sequence[Store]) -> Iterator[Gap | Double]:
             events = tuple((place, position) for _, place, position in copies)
             if len(events) > 1:
                 yield Double(terminal, number, events)
+
+
+def split_gap(gap: Gap, explanations: Iterable[GapExplained]) -> Iterator[Gap | ExplainedGap]:
+    """The gap in its order, cut where explanations begin and end. Of two for one number, the later one holds."""
+    terminal, first, last = gap
+    about = [
+        said for said in explanations if said.of_terminal == terminal and said.first <= last and said.last >= first
+    ]
+    about.sort(key=_time, reverse=True)
+
+    def said_of(number: int) -> GapExplained | None:
+        return next((said for said in about if said.first <= number <= said.last), None)
+
+    cuts = {first, *(max(first, said.first) for said in about), *(said.last + 1 for said in about if said.last < last)}
+    pieces = [(said, next(numbers)) for said, numbers in groupby(sorted(cuts), key=said_of)]
+    ends = [*(begin - 1 for _, begin in pieces[1:]), last]
+    for (said, begin), end in zip(pieces, ends, strict=True):
+        yield Gap(terminal, begin, end) if said is None else ExplainedGap(terminal, begin, end, said)
+
+
+def find_explanations(store: Store, kind: Kind) -> list[GapExplained]:
+    """What was said in one shard, in no particular order."""
+    journal, snapshots = Journal(store, kind.event_type), Snapshots(store)
+    # In this order beside a running switch: an alarm that has no row yet is in the tail that is read after it.
+    replay_from = snapshots.ledger().replay_from
+    heads = snapshots.alarms()
+    for position, event in journal.events(replay_from):
+        owner = kind.owner(event)
+        if isinstance(owner, int):
+            heads[owner] = max(position, heads.get(owner, 0))
+    chains = (event for head in heads.values() for _, event in journal.chain(head))
+    return [event for event in chains if isinstance(event, GapExplained)]
 
 
 def _of_shard(place: int, store: Store) -> Iterator[tuple[OfflineNumber, int, int]]:

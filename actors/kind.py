@@ -75,7 +75,8 @@ class Kind(NamedTuple):
     `previous`, and those that decline have the response `code`. An event type that several services share keeps the
     request in `asked`.
 
-    Beside its actors, a shard records *alarms*: events of a terminal itself, which have a chain of their own.
+    Beside its actors, a shard records *alarms*: events of a terminal itself, which have a chain of their own, be they
+    approvals or declines.
     """
 
     state_type: Any

@@ -48,6 +48,7 @@ class Service(StrEnum):
     CREDIT_FAMILY = "credit-family"
     SET_LIMITS = "set-limits"
     SETTLE = "settle"
+    EXPLAIN_GAP = "explain-gap"
 
 
 OPERATOR_COMMANDS: Final = (
@@ -71,6 +72,7 @@ OPERATOR_COMMANDS: Final = (
     Service.CREDIT_FAMILY,
     Service.SET_LIMITS,
     Service.SETTLE,
+    Service.EXPLAIN_GAP,
 )
 """What a role may permit."""
 

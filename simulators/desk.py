@@ -15,7 +15,7 @@ from simulators.embedded import parse_address
 from simulators.station import Address
 from wire import codec
 from wire.codec import Unreadable
-from wire.messages import OfficeRequest
+from wire.messages import ExplainGap, OfficeRequest
 
 
 class Day(click.ParamType[int, str]):
@@ -88,7 +88,7 @@ def _terminals(campus: Campus, station: str) -> list[int]:
     return sorted(numbers)
 
 
-def check_readable(request: OfficeRequest) -> None:
+def check_readable(request: OfficeRequest | ExplainGap) -> None:
     """The switch will be able to read it. Raises BadInputError naming the field that it would not."""
     try:
         (read,) = codec.request_decoder.decode(codec.encode([request])[0])

@@ -10,7 +10,10 @@ from simulators.auditor.auditor import is_decided
 from simulators.campus import StationKey
 from simulators.station import Address, AnyReply, Station
 from wire.codes import Code
-from wire.messages import Answer, OfficeRequest, Rejected
+from wire.messages import Answer, ExplainGap, OfficeRequest, Rejected
+
+OperatorRequest = OfficeRequest | ExplainGap
+"""What an operator may ask."""
 
 WAIT_MS = 5_000
 """What a command says that its operator will still wait."""
@@ -32,7 +35,7 @@ class OperatorError(Exception):
 class Given(NamedTuple):
     """What became of a command. `reply` None: no copy was answered."""
 
-    request: OfficeRequest
+    request: OperatorRequest
     reply: AnyReply | None
     copies: int
 
@@ -48,7 +51,7 @@ class Given(NamedTuple):
 
 
 async def give(
-    address: Address, name: str, key: StationKey, request_with: Callable[[int], OfficeRequest], stan: int | None
+    address: Address, name: str, key: StationKey, request_with: Callable[[int], OperatorRequest], stan: int | None
 ) -> Given:
     """Sign on as the station, send the request with this STAN (None: the switch's time) until it is decided, sign off.
 
@@ -69,7 +72,7 @@ async def give(
         await asyncio.gather(connection, return_exceptions=True)
 
 
-async def _until_decided(station: Station, request: OfficeRequest, replies: asyncio.Queue[AnyReply]) -> Given:
+async def _until_decided(station: Station, request: OperatorRequest, replies: asyncio.Queue[AnyReply]) -> Given:
     last: AnyReply | None = None
     copies = 0
     while copies < COPIES_MAX:

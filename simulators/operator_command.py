@@ -15,7 +15,7 @@ from simulators.campus import PERSON_CLASSES, PURSES
 from simulators.desk import Day, Desk, check_readable, desk_of, desk_options
 from simulators.grant_command import GRANT_BATCH
 from simulators.money import format_yuan, parse_yuan
-from simulators.operator import WAIT_MS, Given, OperatorError, give
+from simulators.operator import WAIT_MS, Given, OperatorError, OperatorRequest, give
 from wire.codes import Code, Reason
 from wire.messages import (
     ActivateCard,
@@ -25,12 +25,12 @@ from wire.messages import (
     CorrectEntry,
     CorrectionReason,
     CreditFamily,
+    ExplainGap,
     FeePayment,
     FindCard,
     FreezeCard,
     GrantSubsidy,
     IssueCard,
-    OfficeRequest,
     OpenAccount,
     Rejected,
     ReplaceCard,
@@ -77,6 +77,7 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.PIN_UNREADABLE: "the switch has another key for this terminal's PINs",
     Reason.PIN_WEAK: "that PIN is easy to guess",
     Reason.PURSES_NOT_EMPTY: "there is money in the account; pay it out first",
+    Reason.RANGE_NOT_POSSIBLE: "the first number is above the last, or that are more than 10,000 numbers",
     Reason.SUBSIDY_NOT_PAID_OUT: "a subsidy is never paid out",
     Reason.NO_ACCOUNT: "no account has this number",
     Reason.CARD_LOST: "the card is reported lost",
@@ -95,6 +96,8 @@ IN_WORDS: Mapping[Reason, str] = {
 }
 
 
+_TERMINAL = click.IntRange(1, 99_999_999)
+_COUNTER = click.IntRange(1, 2**63 - 1)
 _NOTE = click.Option(
     ["--note"], required=True, metavar="TEXT", help="Why, in 1 to 80 characters. It is kept for ever: name nobody."
 )
@@ -119,10 +122,11 @@ _EXPIRES = click.Option(["--expires"], required=True, type=Day(), help="The card
 
 def office_command(
     name: str,
-    request: Callable[..., OfficeRequest],
+    request: Callable[..., OperatorRequest],
     text: str,
     *fields: click.Option,
     prepare: Callable[[Desk, int, str, list[Any]], list[Any]] = lambda _desk, _stan, _account, given: given,
+    needs_account: bool = True,
 ) -> click.Command:
     """The sub-command that sends `request`; `fields` are its own fields in their order, those after the clerk.
 
@@ -130,14 +134,15 @@ def office_command(
     """
     names = [field.name or "" for field in fields]
 
-    def callback(account: str, stan: int | None, **options: Any) -> None:
+    def callback(stan: int | None, account: str = "", **options: Any) -> None:
         given = [options.pop(field) for field in names]
         try:
             desk = desk_of(**options)
 
-            def request_with(number: int) -> OfficeRequest:
+            def request_with(number: int) -> OperatorRequest:
                 own = prepare(desk, number, account, given)
-                return request(desk.terminal, number, WAIT_MS, account, desk.clerk, *own)
+                about = [account] if needs_account else []
+                return request(desk.terminal, number, WAIT_MS, *about, desk.clerk, *own)
 
             check_readable(request_with(1))
         except BadInputError as error:
@@ -151,13 +156,14 @@ def office_command(
         approved = isinstance(outcome.reply, Answer) and outcome.reply.code is Code.APPROVED
         raise SystemExit(0 if approved else 1)
 
-    params = [click.Argument(["account"]), *fields, *desk_options()]
+    params = [*([click.Argument(["account"])] if needs_account else []), *fields, *desk_options()]
     return click.Command(name, params=params, callback=callback, help=text)
 
 
 def _in_words(name: str, outcome: Given) -> str:
     request, reply = outcome.request, outcome.reply
-    what = f"{name} {request.account} (terminal {request.terminal}, STAN {request.stan})"
+    about = "" if isinstance(request, ExplainGap) else f" {request.account}"
+    what = f"{name}{about} (terminal {request.terminal}, STAN {request.stan})"
     if not outcome.is_certain:
         seen = "no answer" if reply is None else f"{_code(reply)}"
         return f"unknown: {what}: {seen}; give the same command again with --stan {request.stan}"
@@ -280,10 +286,8 @@ COMMANDS = (
         "settle",
         SettleSuspicion,
         "Settle what `tapswitch suspicious` lists: say what becomes of what it owes in suspense. Once for each item.",
-        click.Option(
-            ["--original-terminal"], required=True, type=click.IntRange(1, 99_999_999), help="As it is listed."
-        ),
-        click.Option(["--original-stan"], required=True, type=click.IntRange(1, 2**63 - 1), help="As it is listed."),
+        click.Option(["--original-terminal"], required=True, type=_TERMINAL, help="Of the item, as listed."),
+        click.Option(["--original-stan"], required=True, type=_COUNTER, help="Of the item, as listed."),
         click.Option(
             ["--how"],
             required=True,
@@ -292,6 +296,16 @@ COMMANDS = (
             help="collect: the account's purses pay; write-off: it is the school's loss; accept: nothing is owed.",
         ),
         _NOTE,
+    ),
+    office_command(
+        "explain-gap",
+        ExplainGap,
+        "Say why a terminal will never upload some of the offline purchases that `tapswitch gaps` lists.",
+        click.Option(["--of-terminal"], required=True, type=_TERMINAL, help="Which terminal, as listed."),
+        click.Option(["--first"], required=True, type=_COUNTER, help="From this offline number,"),
+        click.Option(["--last"], required=True, type=_COUNTER, help="to this one: at most 10,000 of them."),
+        _NOTE,
+        needs_account=False,
     ),
     office_command(
         "grant-subsidy",

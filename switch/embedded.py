@@ -21,6 +21,7 @@ from actors.placement import SLOTS
 from actors.policy import Policy
 from actors.shard import Shard, Turn
 from actors.store import CommitRefusedError
+from actors.terminal.events import EmergencyRaised
 from switch.clock import Clock
 from switch.mailbox import DEADLINE_TICK_S, Mailbox, Parcel, refusal
 from switch.meters import Meters
@@ -172,8 +173,8 @@ class EmbeddedShard:
 
     def _finish_turn(self, turn: Turn, requests: list[Any]) -> None:
         self.shard.adopt(turn)
-        for alarm in turn.raised:
-            log.warning("emergency", terminal=alarm.terminal, stan=alarm.stan)
+        for emergency in _emergencies(turn):
+            log.warning("emergency", terminal=emergency.terminal, stan=emergency.stan)
         answers, start = turn.answers, 0
         if len(answers) == sum(map(len, map(_requests, self._committing))):
             for parcel in self._committing:
@@ -247,7 +248,7 @@ class EmbeddedShard:
     def _count(self, turn: Turn) -> None:
         meters = self._meters
         meters.repeats += turn.repeats
-        meters.emergencies += len(turn.raised)
+        meters.emergencies += len(_emergencies(turn))
         if turn.put_off:
             meters.refusals[int(Code.TRY_AGAIN), Reason.BUSY_SHARD.value] += turn.put_off
         meters.count_answers(ACCOUNT.service, turn.recorded)
@@ -279,6 +280,11 @@ class EmbeddedShard:
         self._on_delivered()
         if not self.shard.admits or self._must_sweep(now):
             self._wake()
+
+
+def _emergencies(turn: Turn) -> list[EmergencyRaised]:
+    """Those of its alarms that call for help."""
+    return [alarm for alarm in turn.raised if isinstance(alarm, EmergencyRaised)]
 
 
 def _waits(parcels: list[Parcel]) -> tuple[list[float], list[int]]:

@@ -24,6 +24,7 @@ from wire.messages import (
     Echo,
     Echoed,
     Emergency,
+    ExplainGap,
     OperatorCommand,
     ParametersInquiry,
     Rejected,
@@ -47,6 +48,9 @@ UNREADABLE_MAX: Final = 1_000
 _CLOSED: Final = State.CLOSED
 _TO_SHARD: Final = frozenset(get_args(AccountRequest))
 _ABOUT_TERMINAL: Final = frozenset(get_args(TerminalRequest))
+_RECORDED: Final = frozenset({Emergency, ExplainGap})
+"""Requests about a terminal that its own shard records; every shard answers the others for its part."""
+
 _NAME_ORIGINAL: Final = frozenset(
     request
     for request in get_args(AccountRequest)
@@ -301,14 +305,13 @@ class Session(asyncio.Protocol):
             self._queue(encode_message(parameters(request, gateway.campus)))
             return
         self.in_flight += 1
-        refused = (
-            self._call(request, now) if type(request) is Emergency else gateway.ask_every_shard(self, request, now)
-        )
+        record = type(request) in _RECORDED
+        refused = self._record(request, now) if record else gateway.ask_every_shard(self, request, now)
         if refused is not None:
             self.in_flight -= 1
             self._refuse(request, Code.TRY_AGAIN, refused)
 
-    def _call(self, request: Emergency, now: float) -> Reason | None:
+    def _record(self, request: Emergency | ExplainGap, now: float) -> Reason | None:
         """Have it recorded by its terminal's shard, or say why not now."""
         shard = self._gateway.shards.of_terminal(request.terminal)
         room, reason = room_for(shard, [request])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from actors.placement import shard_of, slot_of
 from actors.snapshots import Snapshots
 from switch.amounts import yuan
 from switch.read_only import data_option, read_only
-from switch.reports import report_console
+from switch.reports import report_console, when
 
 
 @click.command()
@@ -73,10 +72,9 @@ def _show(account: str, events: list[tuple[int, Any]]) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich wants the literals themselves
     for position, event in events:
         entry = statement_entry(event)
-        when = datetime.fromtimestamp(entry.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         clerk = getattr(asked(event), "clerk", "")
         table.add_row(
-            str(position), when, entry.service, f"{entry.code:02}", str(getattr(event, "reason", "")),
+            str(position), when(entry.time_us), entry.service, f"{entry.code:02}", str(getattr(event, "reason", "")),
             yuan(entry.amount), yuan(sum(entry.balances)), f"{entry.terminal} {clerk}".rstrip(), str(entry.stan),
         )  # fmt: skip
     report_console().print(table)

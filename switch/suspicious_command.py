@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.table import Table
@@ -17,7 +15,7 @@ from actors.lmdb_store import LmdbStore
 from actors.suspicious import SuspiciousItem, find_suspicious
 from switch.amounts import yuan
 from switch.read_only import data_option, read_only
-from switch.reports import report_console
+from switch.reports import report_console, when
 
 
 @click.command()
@@ -54,8 +52,8 @@ def _open_table(items: list[tuple[int, SuspiciousItem]]) -> Table:
     for shard, item in items:
         event = item.event
         table.add_row(
-            str(shard), str(item.position), _time(event), ACCOUNT.service[type(event)], item.reason, event.account,
-            yuan(event.amount), yuan(item.shortfall), str(event.terminal), str(event.stan),
+            str(shard), str(item.position), when(event.time_us), ACCOUNT.service[type(event)], item.reason,
+            event.account, yuan(event.amount), yuan(item.shortfall), str(event.terminal), str(event.stan),
         )  # fmt: skip
     table.add_section()
     table.add_row("all", "", "", "", "", "", "", yuan(sum(item.owes for _, item in items)))
@@ -66,7 +64,9 @@ def _settled_table(items: list[SuspiciousItem]) -> Table:
     table = _table("Settled", "account", "terminal", "STAN", "reason", "short", "settled (UTC)", "how", "by", "note")
     for item in items:
         event, end = item.event, item.ended_by
-        named = event.account, str(event.terminal), str(event.stan), item.reason, yuan(item.shortfall), _time(end)
+        named = (
+            event.account, str(event.terminal), str(event.stan), item.reason, yuan(item.shortfall), when(end.time_us)
+        )  # fmt: skip
         if isinstance(end, SuspicionSettled):
             # A note is what somebody typed: nothing in it is mark-up.
             table.add_row(*named, end.how.value, end.clerk, Text(end.note))
@@ -81,7 +81,3 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in left else "right")
     return table
-
-
-def _time(event: Any) -> str:
-    return datetime.fromtimestamp(event.time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")

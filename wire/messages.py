@@ -425,6 +425,19 @@ class Emergency(Struct, array_like=True, tag=25, frozen=True, gc=False):
     card: Annotated[str, Meta(max_length=20)] = ""
 
 
+class ExplainGap(Struct, array_like=True, tag=67, frozen=True, gc=False):
+    """An operator says why offline numbers `first` to `last` of a terminal were never uploaded."""
+
+    terminal: TerminalNumber
+    stan: Stan
+    wait_ms: Milliseconds
+    clerk: Clerk
+    of_terminal: TerminalNumber
+    first: OfflineNumber
+    last: OfflineNumber
+    note: Note
+
+
 class ParametersInquiry(Struct, array_like=True, tag=26, frozen=True, gc=False):
     """What a terminal of this kind has to know, if anything of it is not in `version`. No effect, not recorded."""
 
@@ -615,7 +628,7 @@ AccountRequest = (
 )
 """Requests about one account: the shard answers them."""
 
-TerminalRequest = Reconciliation | Emergency | ParametersInquiry | HotListInquiry
+TerminalRequest = Reconciliation | Emergency | ExplainGap | ParametersInquiry | HotListInquiry
 """Requests about a terminal, which need no account."""
 
 Request = SignOn | SignOff | Echo | AccountRequest | TerminalRequest

@@ -14,11 +14,16 @@ from actors.account.services.claim_subsidy import claim_at_tap
 from actors.account.state import Account, new_account
 from actors.account.tables import ANSWER, APPLY, DECIDE, EFFECT, OFFLINE_NUMBER, OPENING, ORIGINAL_OF, SERVICE
 from actors.kind import Kind
-from actors.terminal.emergency import answer_emergency, effect_of_emergency, raise_emergency
-from actors.terminal.events import Alarm, EmergencyRaised
+from actors.policy import Service
+from actors.terminal.emergency import effect_of_emergency, raise_emergency
+from actors.terminal.events import Alarm, AnyAlarm, EmergencyRaised, GapExplained
+from actors.terminal.explain_gap import explain_gap
 from actors.terminal.hot_list import hot_list_of_part
 from actors.terminal.reconciliation import figures_of_part
-from wire.messages import Emergency, HotListInquiry, Reconciliation
+from actors.terminal.repeats import ALARM_ANSWERS, answer_alarm_again
+from wire.messages import Emergency, ExplainGap, HotListInquiry, Reconciliation
+
+_EXPLAIN_GAP: Final = Service.EXPLAIN_GAP.value
 
 
 def _concerns(event: Any) -> tuple[tuple[int, int], ...]:
@@ -30,8 +35,7 @@ def _bears_on(event: Any) -> tuple[tuple[int, int], ...]:
 
 
 def _answer_repeat(event: Any, request: Any) -> Any:
-    """Of an alarm, terminal and STAN are all of its content."""
-    return answer_emergency(event) if isinstance(event, Alarm) else answer_repeat(event, request)
+    return answer_alarm_again(event, request) if isinstance(event, Alarm) else answer_repeat(event, request)
 
 
 def _owner(event: Any) -> str | int:
@@ -41,14 +45,20 @@ def _owner(event: Any) -> str | int:
 
 ACCOUNT: Final = Kind(
     state_type=Account,
-    event_type=Event | Alarm,
+    event_type=Event | AnyAlarm,
     new=new_account,
     decide=DECIDE,
     precede=claim_at_tap,
     fall_due=fall_due,
     apply=APPLY,
-    service={**SERVICE, Emergency: "emergency", EmergencyRaised: "emergency"},
-    answer={**ANSWER, EmergencyRaised: answer_emergency},
+    service={
+        **SERVICE,
+        Emergency: "emergency",
+        EmergencyRaised: "emergency",
+        ExplainGap: _EXPLAIN_GAP,
+        GapExplained: _EXPLAIN_GAP,
+    },
+    answer={**ANSWER, **ALARM_ANSWERS},
     answer_repeat=_answer_repeat,
     same_content=same_content,
     concerns=_concerns,
@@ -61,7 +71,7 @@ ACCOUNT: Final = Kind(
     effect={**EFFECT, EmergencyRaised: effect_of_emergency},
     book=book,
     opening=OPENING,
-    alarms={Emergency: raise_emergency},
+    alarms={Emergency: raise_emergency, ExplainGap: explain_gap},
     owner=_owner,
     part={Reconciliation: figures_of_part, HotListInquiry: hot_list_of_part},
     hot_changes=hot_changes,

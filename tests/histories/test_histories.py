@@ -56,6 +56,7 @@ from wire.messages import (
     CorrectionReason,
     CreditFamily,
     Emergency,
+    ExplainGap,
     FeePayment,
     FindCard,
     FreezeCard,
@@ -589,6 +590,23 @@ class Histories(RuleBasedStateMachine):
         request = Emergency(terminal, next(self.stans), 1_000, account, card_of(account))
         helped = Answer(terminal, request.stan, Code.APPROVED, Reason.NONE, 0, (), ())
         assert [self.decide(request) for _ in range(copies)] == [(helped, True), (helped, False)][:copies]
+
+    @rule(
+        desk=DESKS, of_terminal=TERMINALS, first=st.integers(1, 20), width=st.sampled_from([0, 1, 5, 9_999, 10_000, -1])
+    )
+    def explanation_of_a_gap(self, desk: int, of_terminal: int, first: int, width: int) -> None:
+        """Recorded or refused once, it is answered alike for ever, and touches no account."""
+        request = ExplainGap(desk, next(self.stans), 1_000, "wu", of_terminal, first, max(1, first + width), "seen")
+        expected = Code.APPROVED, Reason.NONE
+        if desk != DESK:
+            refused = {SMALL_DESK: (Code.NOT_PERMITTED_TO_CARDHOLDER, Reason.BEYOND_ROLE)}
+            expected = refused.get(desk, (Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED))
+        elif not first <= request.last < first + 10_000:
+            expected = Code.INVALID_TRANSACTION, Reason.RANGE_NOT_POSSIBLE
+        answer = Answer(desk, request.stan, *expected, 0, (), ())
+        assert [self.decide(request) for _ in range(2)] == [(answer, True), (answer, False)]
+        other, recorded = self.decide(replace(request, last=request.last + 1))
+        assert (other.code, recorded) == (Code.DUPLICATE, False)
 
     @rule()
     def restart(self) -> None:

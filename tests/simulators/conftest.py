@@ -275,7 +275,7 @@ replacement_fee = "15.00"
 name = "manager"
 commands = ["open", "issue", "activate", "report-loss", "review-loss", "found", "freeze", "unfreeze", "replace",
             "close", "set-expiry", "reset-pin", "correct", "grant-subsidy", "bind-family", "unbind-family",
-            "set-family-policy", "credit-family", "set-limits", "settle"]
+            "set-family-policy", "credit-family", "set-limits", "settle", "explain-gap"]
 [[roles]]
 name = "reader"
 commands = ["review-loss"]

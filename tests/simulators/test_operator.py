@@ -18,6 +18,7 @@ from wire.messages import (
     CorrectEntry,
     CorrectionReason,
     CreditFamily,
+    ExplainGap,
     FeePayment,
     FindCard,
     FreezeCard,
@@ -39,6 +40,7 @@ from wire.messages import (
 from wire.pin import PinContext, PinUse, open_pin
 
 ACCOUNT = "20260001"
+NUMBERS = ("--of-terminal", "1001", "--first", "4", "--last", "6")
 
 
 def run(serving, campus, *arguments, station="desk-1", typed=None):
@@ -98,7 +100,19 @@ def test_what_is_sent(serving, campus, arguments, request_):
 
 
 def test_every_command_is_tried():
-    assert {row[0][0] for row in SENT} | {"reset-pin"} == {command.name for command in COMMANDS}
+    assert {row[0][0] for row in SENT} | {"reset-pin", "explain-gap"} == {command.name for command in COMMANDS}
+
+
+def test_a_gap_is_explained_without_an_account(serving, campus):
+    answers = iter([(Code.APPROVED, Reason.NONE), (Code.INVALID_TRANSACTION, Reason.RANGE_NOT_POSSIBLE)])
+    serving.refuse = lambda request: Answer(request.terminal, request.stan, *next(answers), 0, (), ())
+    arguments = ["explain-gap", *NUMBERS, "--note", "till was replaced", "--stan", "77"]
+    noted = run(serving, campus, *arguments)
+    assert (noted.exit_code, noted.stdout.strip()) == (0, "approved 00: explain-gap (terminal 9201, STAN 77)")
+    assert serving.received == [ExplainGap(9201, 77, 5_000, "wu", 1001, 4, 6, "till was replaced")]
+    refused = run(serving, campus, *arguments)
+    assert refused.exit_code == 1
+    assert refused.stdout.startswith("declined 12 range-not-possible: explain-gap (terminal 9201, STAN 77): the first")
 
 
 def test_first_pin_is_typed_and_leaves_sealed(serving, campus):
@@ -233,6 +247,11 @@ ITEM = ("--original-terminal", "1001", "--original-stan", "12")
         (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "x" * 81], "note"),
         (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "two\nlines"], "note"),
         (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "\udcff"], "note"),
+        (["explain-gap", *NUMBERS, "--note", "two\nlines"], "note"),
+        (["explain-gap", *NUMBERS], "--note"),
+        (["explain-gap", *NUMBERS, "--first", "0", "--note", "seen"], "--first"),
+        (["explain-gap", *NUMBERS, "--of-terminal", "0", "--note", "seen"], "--of-terminal"),
+        (["explain-gap", *NUMBERS, "--note", "seen", ACCOUNT], "unexpected"),
         (["settle", ACCOUNT, "--original-stan", "1", "--how", "accept", "--note", "seen"], "--original-terminal"),
         (["settle", ACCOUNT, *ITEM, "--original-stan", "0", "--how", "accept", "--note", "seen"], "--original-stan"),
         (["melt", ACCOUNT], "melt"),

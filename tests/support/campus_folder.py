@@ -27,7 +27,7 @@ balance_max = "0.00"
 
 [[roles]]
 name = "clerk"
-commands = ["open", "activate", "report-loss", "review-loss", "found", "grant-subsidy", "settle"]
+commands = ["open", "activate", "report-loss", "review-loss", "found", "grant-subsidy", "settle", "explain-gap"]
 
 [[sites]]
 name = "north"

@@ -8,9 +8,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from campus_folder import NORTH_TILLS, OFFICE, SOUTH_TILL, TILL, TOP_UP_MACHINE, account_number, write_campus
+from campus_folder import (
+    DESK,
+    NORTH_TILLS,
+    OFFICE,
+    OPERATOR,
+    SOUTH_TILL,
+    TILL,
+    TOP_UP_MACHINE,
+    account_number,
+    write_campus,
+)
 from controlled_store import ControlledStore
 from example_campus import events_of
+from msgspec.structs import replace
 from station_client import StationClient
 from switch_in_process import EmbeddedInProcess, purchase, reversal
 
@@ -19,6 +30,7 @@ from actors.account.events import Opened
 from actors.calendar import Moment
 from actors.hot_list import GOOD, HotChange
 from actors.placement import shard_of, slot_of
+from actors.terminal.events import GapExplained
 from switch.addresses import Address
 from switch.gateway import Gateway
 from switch.mailbox import URGENT_MAX, Mailbox
@@ -32,6 +44,7 @@ from wire.messages import (
     Answer,
     Echo,
     Emergency,
+    ExplainGap,
     Figures,
     HotList,
     HotListInquiry,
@@ -251,6 +264,53 @@ class TestReconciliation:
             ]
 
 
+class TestExplainGap:
+    EXPLAINED = ExplainGap(OPERATOR, 1, 2_000, "wu", TILL, 4, 6, "till was replaced")
+
+    async def test_it_is_recorded_by_the_operators_terminals_shard_and_alarms_nobody(self, switch):
+        home = shard_of(slot_of(str(OPERATOR)), SHARDS)
+        noted = Answer(OPERATOR, 1, Code.APPROVED, Reason.NONE, 0, (), ())
+        async with StationClient(switch.address, DESK) as desk:
+            assert await desk.ask(self.EXPLAINED) == [noted]
+            assert await desk.ask(self.EXPLAINED, self.EXPLAINED) == [noted] * 2
+            other = replace(self.EXPLAINED, of_terminal=SOUTH_TILL)
+            assert await refused(desk, other) == (Code.DUPLICATE, Reason.CONTENT_DIFFERS)
+        recorded = [
+            [type(event) for event in events_of(store) if not isinstance(event, Opened)] for store in switch.stores
+        ]
+        assert recorded[home] == [GapExplained]
+        assert recorded[1 - home] == []
+        assert [one.meters.emergencies for one in switch.inside] == [0] * SHARDS
+        assert switch.inside[home].meters.answers["explain-gap", 0] == 1
+
+    async def test_a_range_that_cannot_be(self, switch):
+        home = shard_of(slot_of(str(OPERATOR)), SHARDS)
+        async with StationClient(switch.address, DESK) as desk:
+            for _ in range(2):
+                wrong = replace(self.EXPLAINED, first=7)
+                assert await refused(desk, wrong) == (Code.INVALID_TRANSACTION, Reason.RANGE_NOT_POSSIBLE)
+        assert switch.inside[home].meters.answers["explain-gap", int(Code.INVALID_TRANSACTION)] == 1
+
+    async def test_a_till_explains_nothing(self, switch, client):
+        by_till = replace(self.EXPLAINED, terminal=TILL)
+        assert await refused(client, by_till) == (Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED)
+
+    async def test_it_waits_its_turn_and_a_full_mailbox_keeps_it_out(self, serve):
+        async with serve(mailbox_max=1) as switch, StationClient(switch.address, DESK) as desk:
+            home = shard_of(slot_of(str(OPERATOR)), SHARDS)
+            handle = switch.gateway.shards.handles[home]
+            switch.stores[home].hold()
+            stan = 10
+            while handle.room() > 0:
+                stan += 1
+                desk.send(replace(self.EXPLAINED, stan=stan, wait_ms=60_000))
+                await desk.ask(Echo(1))
+            assert await refused(desk, self.EXPLAINED) == (Code.TRY_AGAIN, Reason.BUSY_SHARD)
+            switch.stores[home].let_go()
+            answers = await desk.receive(stan - 10)
+            assert {answer.code for answer in answers} == {Code.APPROVED}
+
+
 class TestEmergency:
     async def test_it_is_recorded_by_its_terminals_shard_and_counted(self, switch, client):
         assert await client.ask(Emergency(TILL, 1, 2_000, HERE[0], "C")) == [in_balance(1)]
@@ -431,6 +491,7 @@ class TestHotList:
 ASKED = {
     "reconciliation": Reconciliation(SOUTH_TILL, 1, 2_000, 20_260_901, ()),
     "emergency": Emergency(SOUTH_TILL, 1, 2_000),
+    "explain gap": ExplainGap(SOUTH_TILL, 1, 2_000, "wu", TILL, 4, 6, "seen"),
     "parameters": ParametersInquiry(SOUTH_TILL, 1, 2_000),
     "hot list": HotListInquiry(SOUTH_TILL, 1, 2_000, 10),
 }

@@ -85,7 +85,7 @@ def test_the_example_is_a_campus(campus_file):
     assert manager.services - clerk.services == {
         Service.FREEZE_CARD, Service.UNFREEZE_CARD, Service.CLOSE_ACCOUNT, Service.CORRECT_ENTRY,
         Service.GRANT_SUBSIDY, Service.BIND_FAMILY, Service.UNBIND_FAMILY, Service.SET_FAMILY_POLICY,
-        Service.CREDIT_FAMILY, Service.SETTLE,
+        Service.CREDIT_FAMILY, Service.SETTLE, Service.EXPLAIN_GAP,
     }  # fmt: skip
     assert campus.policy.prices == {
         **{("staff", 3, period): Price(90, 0) for period in range(5)},

@@ -9,6 +9,7 @@ from typing import Any
 import lmdb
 import pytest
 from campus_folder import DESK, OPERATOR, TILL, account_number, card_of, write_campus
+from msgspec.structs import replace
 from running_switch import RunningSwitch, command, make_data
 from station_client import StationClient
 from switch_in_process import purchase
@@ -17,7 +18,7 @@ from actors.journal import HASH_BYTES
 from actors.placement import shard_of, slot_of
 from switch.data_folder import shard_folder
 from wire.codes import Code, Reason
-from wire.messages import Advice, Settlement, SettleSuspicion
+from wire.messages import Advice, ExplainGap, Settlement, SettleSuspicion
 
 SHARDS = 2
 ACCOUNTS = [account_number(place) for place in range(1, 21)]
@@ -69,6 +70,39 @@ async def test_gaps_over_all_shards_beside_a_running_switch(data, campus):
         "No offline purchase is missing.", "No offline number is there twice.",
     ]  # fmt: skip
     assert command("verify", "--data", data).exit_code == 0
+
+
+async def test_gaps_that_are_explained(data, campus):
+    """Beside a running switch, and after it was killed: the note is in the journal and nowhere else."""
+    explained = ExplainGap(OPERATOR, 1, 5_000, "wu", TILL, 1, 3, "[till] broke")
+    with RunningSwitch(data, campus) as switch:
+        await upload(switch, advice(2, IN_FIRST[0]), advice(5, IN_SECOND[0]), advice(9, IN_FIRST[1]))
+        async with StationClient(switch.address, DESK) as desk:
+            later = replace(explained, stan=2, first=7, last=7, note="lost")
+            assert {answer.code for answer in await desk.ask(explained, later)} == {Code.APPROVED}
+        switch.kill()
+    told = command("gaps", "--data", data)
+    assert "Explained are 3; --all shows why." in told.output
+    split = [[str(TILL), "4", "4", "1"], [str(TILL), "6", "6", "1"], [str(TILL), "8", "8", "1"]]
+    assert rows("gaps", data) == split
+    listed = rows("gaps", data, "--all")
+    assert listed[:3] == split
+    assert [row[:4] + row[5:] for row in listed[3:]] == [
+        [str(TILL), "1", "1", "1", "wu", "[till] broke"],
+        [str(TILL), "3", "3", "1", "wu", "[till] broke"],
+        [str(TILL), "7", "7", "1", "wu", "lost"],
+    ]
+    with RunningSwitch(data, campus) as switch:
+        (posted,) = await upload(switch, advice(7, IN_SECOND[1]))
+        assert posted.code is Code.APPROVED
+        await upload(switch, advice(4, IN_FIRST[2]), advice(6, IN_SECOND[2]), advice(8, IN_SECOND[3]))
+    assert command("gaps", "--data", data).output.splitlines() == [
+        "No offline purchase is missing without an explanation.",
+        "Explained are 2; --all shows why.",
+        "No offline number is there twice.",
+    ]
+    verified = command("verify", "--data", data)
+    assert verified.exit_code == 0, verified.output
 
 
 async def test_a_number_that_two_shards_have(data, campus):

@@ -27,6 +27,7 @@ from wire.messages import (
     Echo,
     Echoed,
     Emergency,
+    ExplainGap,
     FeePayment,
     Figures,
     FindCard,
@@ -145,6 +146,7 @@ REQUESTS: dict[type, st.SearchStrategy[Any]] = {
     SettleSuspicion: st.builds(SettleSuspicion, *command, terminals, stans, st.sampled_from(Settlement), notes),
     Reconciliation: st.builds(Reconciliation, terminals, stans, waits, days, totals),
     Emergency: st.builds(Emergency, terminals, stans, waits, st.text(max_size=19), st.text(max_size=20)),
+    ExplainGap: st.builds(ExplainGap, terminals, stans, waits, clerks, terminals, stans, stans, notes),
     ParametersInquiry: st.builds(ParametersInquiry, terminals, stans, waits, st.text(max_size=64)),
     HotListInquiry: st.builds(HotListInquiry, terminals, stans, waits, st.integers(10, 500), st.text(max_size=100)),
 }
@@ -259,9 +261,20 @@ def test_batch_and_guardian_are_identifiers(written: str) -> None:
     "written", ["", "x" * 81, "two\nlines", "tab\there", "\x1b[31m", "\x9b31m", "a\u2028b", "end\n"]
 )
 def test_a_note_is_one_line_of_text(written: str) -> None:
-    request = SettleSuspicion(9201, 1, 1_000, "2026", "wu", 1001, 12, Settlement.ACCEPT, written)
+    for request in (
+        SettleSuspicion(9201, 1, 1_000, "2026", "wu", 1001, 12, Settlement.ACCEPT, written),
+        ExplainGap(9201, 1, 1_000, "wu", 1001, 4, 6, written),
+    ):
+        (message,) = codec.request_decoder.decode(codec.encode([request])[0])
+        assert isinstance(message, Unreadable)
+
+
+@pytest.mark.parametrize("changes", [{"first": 0}, {"last": 0}, {"of_terminal": 0}, {"clerk": ""}, {"last": 2**63}])
+def test_a_gap_that_cannot_be_read(changes: dict[str, Any]) -> None:
+    request = replace(ExplainGap(9201, 1, 1_000, "wu", 1001, 4, 6, "seen"), **changes)
     (message,) = codec.request_decoder.decode(codec.encode([request])[0])
     assert isinstance(message, Unreadable)
+    assert (message.terminal, message.stan) == (9201, 1)
 
 
 @pytest.mark.parametrize("channel", [0, 4, -1])

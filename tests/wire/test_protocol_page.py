@@ -310,6 +310,7 @@ def test_ranges_are_those_that_the_code_accepts() -> None:
             messages.GrantSubsidy,
             messages.BindFamily,
             messages.SettleSuspicion,
+            messages.ExplainGap,
         )
         for field in msgspec.inspect.type_info(message).fields
         if isinstance(field.type, msgspec.inspect.StrType | msgspec.inspect.IntType)

@@ -49,7 +49,7 @@ from actors.account.state import Account, Family, Grant, Loss, OwnLimits
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from actors.policy import Limits, Price
-from actors.terminal.events import EmergencyRaised
+from actors.terminal.events import AnyAlarm, EmergencyRaised, GapExplained
 from wire.codes import Code, Reason
 from wire.messages import (
     AccountReply,
@@ -65,6 +65,7 @@ from wire.messages import (
     CorrectionReason,
     CreditFamily,
     Emergency,
+    ExplainGap,
     FeePayment,
     FindCard,
     FreezeCard,
@@ -366,8 +367,8 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
     decided = set(get_args(events.Decided))
     unasked = {events.Opened, *get_args(events.Unasked)}
     assert set(ACCOUNT.apply) == decided | unasked
-    assert set(ACCOUNT.answer) == decided | {EmergencyRaised}
-    known = set(get_args(AccountRequest)) | {EmergencyRaised, Emergency}
+    assert set(ACCOUNT.answer) == decided | set(get_args(AnyAlarm))
+    known = set(get_args(AccountRequest)) | {EmergencyRaised, Emergency, GapExplained, ExplainGap}
     assert set(ACCOUNT.service) == (decided - {events.OfficeDeclined}) | known
     assert set(ACCOUNT.decide) == set(get_args(AccountRequest)) - {BalanceInquiry, MiniStatement}
     without_money = {*DECLINES, *WITHOUT_MONEY, events.HoldExpired, events.ReviewOverdue}
@@ -376,7 +377,7 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
 
 
 def test_tags_of_events_never_change() -> None:
-    kinds = (*get_args(events.Event), EmergencyRaised)
+    kinds = (*get_args(events.Event), *get_args(AnyAlarm))
     tags = {kind.__name__: kind.__struct_config__.tag for kind in kinds}
     assert tags == {
         "Opened": 1, "PurchasedUncounted": 2, "PurchaseDeclined": 3, "ToppedUp": 4, "TopUpDeclined": 5,
@@ -394,5 +395,5 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "PurchaseReturned": 180,
         "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142,
-        "SuspicionSettled": 160,
+        "SuspicionSettled": 160, "GapExplained": 161, "GapExplanationDeclined": 162,
     }  # fmt: skip
