@@ -752,6 +752,7 @@ class Histories(RuleBasedStateMachine):
         verify(self.store, ACCOUNT)
         owed = sum(item.owes for item in find_suspicious(Journal(self.store, ACCOUNT.event_type), ACCOUNT))
         assert self.shard.ledger.balances[SUSPENSE] == -owed
+        assert self.auditor.judge_suspense(owed) is None
         self.check_hot_list()
         for now_us in (REVIEW_DUE_US - 1, REVIEW_DUE_US, REVIEW_DUE_US + HOUR_US):
             self.now_us = now_us
