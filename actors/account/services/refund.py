@@ -16,6 +16,7 @@ from actors.account.due import with_due
 from actors.account.events import (
     UNCOUNTED,
     Event,
+    HoldReversed,
     Purchased,
     PurchaseDeclined,
     PurchasedUncounted,
@@ -59,7 +60,7 @@ def _original_check(request: Refund, terminal: Terminal, original: Event | None)
             return _NOT_FOUND
         case PurchaseDeclined():
             return _ORIGINAL_DECLINED
-        case Reversed() | Tombstoned() if names_same_original(request, original):
+        case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
             return _ORIGINAL_REVERSED
         case Purchased():
             pass
