@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from struct import Struct
+from typing import Final, NamedTuple
 
 from wire.errors import Breach, LocalProtocolError, PeerProtocolError
 from wire.noise import HANDSHAKE_MESSAGE_BYTES, TAG_BYTES, CipherState, Handshake, NoiseError
@@ -20,6 +21,8 @@ LENGTH_BYTES = 2
 RECORD_BYTES_MAX = 65_535
 """Of a sealed record without its length prefix: the largest Noise message."""
 PLAINTEXT_BYTES_MAX = RECORD_BYTES_MAX - TAG_BYTES
+
+_length: Final = Struct(">H").pack
 
 FindKey = Callable[[str, int], bytes | None]
 """Given a station's name and key number, its 32-byte pre-shared key, or None if there is no such key."""
@@ -58,7 +61,7 @@ class Greeting(NamedTuple):
 
 def frame(record: bytes) -> bytes:
     """A record or handshake message with its two-byte big-endian length before it."""
-    return len(record).to_bytes(LENGTH_BYTES, "big") + record
+    return _length(len(record)) + record
 
 
 class Channel(ABC):
@@ -95,7 +98,7 @@ class Channel(ABC):
         if len(plaintext) > PLAINTEXT_BYTES_MAX:
             raise LocalProtocolError(f"{len(plaintext)} bytes do not fit a record of {PLAINTEXT_BYTES_MAX}")
         record = self._sealing.seal(plaintext)
-        return len(record).to_bytes(LENGTH_BYTES, "big") + record  # `frame`, without a call for every record
+        return _length(len(record)) + record  # `frame`, without a call for every record
 
     def receive(self, data: bytes) -> list[bytes]:
         """The plaintexts of the records that `data` completes. Raises PeerProtocolError; then close."""

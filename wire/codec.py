@@ -37,6 +37,12 @@ class _Addressed(Struct, array_like=True, frozen=True):
 # Text that is not UTF-8 raises a UnicodeError, and nesting beyond the interpreter's stack a RecursionError.
 _DECODING_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
+_ARRAY_HEADERS: Final = tuple(
+    bytes((0x90 | count,)) if count <= 15 else b"\xdc" + count.to_bytes(2, "big")
+    for count in range(MESSAGES_PER_RECORD_MAX + 1)
+)
+"""How a msgpack array of so many elements begins (msgpack specification: fixarray, array 16)."""
+
 _encoder = msgspec.msgpack.Encoder()
 _raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _addressed_decoder = msgspec.msgpack.Decoder(_Addressed)
@@ -103,18 +109,13 @@ def join(messages: Sequence[bytes]) -> list[bytes]:
     if not count:
         raise LocalProtocolError("a record holds at least one message")
     if count <= MESSAGES_PER_RECORD_MAX:
-        plaintext = _array_header(count) + b"".join(messages)
+        plaintext = _ARRAY_HEADERS[count] + b"".join(messages)
         if len(plaintext) <= PLAINTEXT_BYTES_MAX:
             return [plaintext]
         if count == 1:
             raise LocalProtocolError(f"one message of {len(plaintext)} bytes does not fit a record")
     half = count // 2
     return join(messages[:half]) + join(messages[half:])
-
-
-def _array_header(count: int) -> bytes:
-    """How a msgpack array of up to 65,535 elements begins (msgpack specification: fixarray, array 16)."""
-    return bytes((0x90 | count,)) if count <= 15 else b"\xdc" + count.to_bytes(2, "big")
 
 
 def _wrong_count(messages: Sequence[object]) -> PeerProtocolError:

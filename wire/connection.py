@@ -98,15 +98,14 @@ class Connection:
         """As `send`, for messages from `codec.encode_message`. Raises LocalProtocolError unless OPEN."""
         if self.state is not _OPEN:
             raise LocalProtocolError("the connection is not open")
-        return self._seal(codec.join(messages))
+        plaintexts = codec.join(messages)
+        return self._channel.seal(plaintexts[0]) if len(plaintexts) == 1 else self._seal(plaintexts)
 
     def close(self) -> None:
         """Nothing more is received or sent."""
         self.state = State.CLOSED
 
     def _seal(self, plaintexts: Sequence[bytes]) -> bytes:
-        if len(plaintexts) == 1:
-            return self._channel.seal(plaintexts[0])
         return b"".join([self._channel.seal(plaintext) for plaintext in plaintexts])
 
     def _read(self, plaintext: bytes) -> list[Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from struct import Struct
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -18,6 +20,9 @@ KEY_BYTES = 32
 TAG_BYTES = 16
 HANDSHAKE_MESSAGE_BYTES = KEY_BYTES + TAG_BYTES
 """Length of either handshake message with an empty payload."""
+
+_pack_nonce: Final = Struct(">4xQ").pack
+"""Section 12.4: 32 zero bits, then the counter as 64 bits big-endian. No session comes near 2**64 messages."""
 
 
 class NoiseError(Exception):
@@ -37,14 +42,13 @@ class CipherState:
         """Return ciphertext and tag: 16 bytes longer than the plaintext."""
         nonce = self._nonce
         self._nonce = nonce + 1
-        # Section 12.4: 32 zero bits, then the counter as 64 bits big-endian. No session comes near 2**64 messages.
-        return self._aead.encrypt(nonce.to_bytes(12, "big"), plaintext, associated)
+        return self._aead.encrypt(_pack_nonce(nonce), plaintext, associated)
 
     def open(self, ciphertext: bytes, associated: bytes | None = None) -> bytes:
         """Return the plaintext; raise NoiseError if altered, replayed, reordered or sealed under another key."""
         nonce = self._nonce
         try:
-            plaintext = self._aead.decrypt(nonce.to_bytes(12, "big"), ciphertext, associated)
+            plaintext = self._aead.decrypt(_pack_nonce(nonce), ciphertext, associated)
         except (InvalidTag, ValueError) as error:
             raise NoiseError("the message does not open under this session's key") from error
         self._nonce = nonce + 1
