@@ -18,12 +18,12 @@ AddUp = Callable[[Any, Sequence[Any]], TerminalReply]
 def ask_every_shard(shards: Shards[Any], sender: Sender, request: Any, received: float, add_up: AddUp) -> Reason | None:
     """Have the request answered to its sender, or say why not now (to be answered 91)."""
     for shard in shards.handles:
-        room, reason = room_for(shard, [request])
+        room, reason = room_for(shard)
         if room < 1:
             return reason
     gathering = _Gathering(sender, request, received, len(shards.handles), add_up)
     for shard in shards.handles:
-        shard.submit(Parcel(gathering, [request], received, request.wait_ms))
+        shard.submit(Parcel(gathering, [request], received))
     return None
 
 
@@ -32,7 +32,7 @@ class _Gathering:
 
     def __init__(self, sender: Sender, request: Any, received: float, shards: int, add_up: AddUp) -> None:
         self._sender = sender
-        self._parcel = Parcel(sender, [request], received, request.wait_ms)
+        self._parcel = Parcel(sender, [request], received)
         self._waiting = shards
         self._parts: list[Any] = []
         self._add_up = add_up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from wire.codec import encode_message
@@ -18,6 +19,8 @@ DEADLINE_TICK_S: Final = 0.05
 
 RETRY_AFTER_MS: Final = 500
 """What a terminal is told to wait before it tries again where nothing better is known."""
+
+_wait_ms: Final = attrgetter("wait_ms")
 
 
 def refusal(request: Any, code: Code, reason: Reason) -> bytes:
@@ -44,7 +47,7 @@ class Parcel:
 
     __slots__ = ("deadline", "received", "requests", "sender")
 
-    def __init__(self, sender: Sender, requests: list[Any], received: float, wait_ms_min: int) -> None:
+    def __init__(self, sender: Sender, requests: list[Any], received: float) -> None:
         self.sender = sender
         self.requests = requests
         """Those that are still unanswered."""
@@ -52,7 +55,8 @@ class Parcel:
         self.received = received
         """Monotonic seconds."""
 
-        self.deadline = received + wait_ms_min / 1_000
+        wait_ms = requests[0].wait_ms if len(requests) == 1 else min(map(_wait_ms, requests))
+        self.deadline = received + wait_ms / 1_000
         """Monotonic seconds after which the first of the terminals has stopped waiting."""
 
     def take_expired(self, now: float) -> list[Any]:
@@ -62,7 +66,7 @@ class Parcel:
         waited_ms = (now - self.received) * 1_000
         expired = [request for request in self.requests if waited_ms > request.wait_ms]
         self.requests = [request for request in self.requests if waited_ms <= request.wait_ms]
-        self.deadline = self.received + min((request.wait_ms for request in self.requests), default=0) / 1_000
+        self.deadline = self.received + min(map(_wait_ms, self.requests), default=0) / 1_000
         return expired
 
 

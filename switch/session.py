@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import structlog
 
-from switch.mailbox import Parcel, refusal
+from switch.mailbox import Parcel, is_urgent, refusal
 from switch.parameters import parameters
 from switch.shards import room_for
 from wire.codec import Unreadable, encode_message, reply_decoder
@@ -19,7 +19,6 @@ from wire.connection import Connection, State
 from wire.errors import LocalProtocolError, PeerProtocolError
 from wire.messages import (
     PROTOCOL_VERSION,
-    WAIT_MS_MAX,
     AccountRequest,
     Echo,
     Echoed,
@@ -233,7 +232,6 @@ class Session(asyncio.Protocol):
         terminals, room = self._terminals, self._in_flight_max - self.in_flight
         requests: list[Any] = []
         about_terminals: list[Any] = []
-        wait_ms_min = WAIT_MS_MAX
         for place, message in enumerate(messages):
             if type(message) not in _TO_SHARD:
                 if type(message) in _ABOUT_TERMINAL:
@@ -255,10 +253,9 @@ class Session(asyncio.Protocol):
             else:
                 asked[terminal] = count + 1
                 room -= 1
-                wait_ms_min = min(wait_ms_min, message.wait_ms)
                 requests.append(message)
         if requests:
-            self._submit(requests, now, wait_ms_min)
+            self._submit(requests, now)
         for request in about_terminals:
             self._admit_about_terminal(request, now)
         if gateway.to_flush:
@@ -269,9 +266,9 @@ class Session(asyncio.Protocol):
         elif self._leaving:
             self.leave()
 
-    def _submit(self, requests: list[Any], now: float, wait_ms_min: int) -> None:
+    def _submit(self, requests: list[Any], now: float) -> None:
         for shard, theirs in self._gateway.shards.sort(requests):
-            room, reason = room_for(shard, theirs)
+            room, reason = room_for(shard)
             if len(theirs) > room:
                 for request in theirs[room:]:
                     self._refuse(request, Code.TRY_AGAIN, reason)
@@ -279,7 +276,7 @@ class Session(asyncio.Protocol):
                 if not theirs:
                     continue
             self.in_flight += len(theirs)
-            shard.submit(Parcel(self, theirs, now, wait_ms_min))
+            shard.submit(Parcel(self, theirs, now))
 
     def _admit_about_terminal(self, request: Any, now: float) -> None:
         """As `_admit`, of a request that needs no account. Whatever else is asked leaves room for an emergency."""
@@ -314,10 +311,10 @@ class Session(asyncio.Protocol):
     def _record(self, request: Emergency | ExplainGap, now: float) -> Reason | None:
         """Have it recorded by its terminal's shard, or say why not now."""
         shard = self._gateway.shards.of_terminal(request.terminal)
-        room, reason = room_for(shard, [request])
+        room, reason = room_for(shard, urgent=is_urgent([request]))
         if room < 1:
             return reason
-        shard.submit(Parcel(self, [request], now, request.wait_ms))
+        shard.submit(Parcel(self, [request], now))
         return None
 
     def _refuse(self, request: Any, code: Code, reason: Reason) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from switch.batches import Answered, ParcelSent, decode_parcels, encode_answered
 from switch.embedded import EmbeddedShard
-from switch.mailbox import Parcel, refusal
+from switch.mailbox import Parcel, is_urgent, refusal
 from switch.meters import Meters
 from switch.shards import room_for
 from wire.codes import Code
@@ -39,14 +39,13 @@ class ShardHost:
     def _submit(self, sent: ParcelSent, sender: _ParcelSender, received: float) -> None:
         requests: list[Any] = sent.requests
         embedded = self._embedded
-        room, reason = room_for(embedded, requests)
+        room, reason = room_for(embedded, urgent=is_urgent(requests))
         if len(requests) > room:
             self._meters.refusals[int(Code.TRY_AGAIN), reason.value] += len(requests) - room
             sender.take([refusal(request, Code.TRY_AGAIN, reason) for request in requests[room:]])
             requests = requests[:room]
         if requests:
-            wait_ms_min = min(request.wait_ms for request in requests)
-            embedded.submit(Parcel(sender, requests, received - sent.age_ms / 1_000, wait_ms_min))
+            embedded.submit(Parcel(sender, requests, received - sent.age_ms / 1_000))
 
 
 class _Call:

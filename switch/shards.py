@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from actors.placement import SLOTS, shard_of, slot_of
-from switch.mailbox import Parcel, is_urgent
+from switch.mailbox import Parcel
 from wire.codes import Reason
 
 
@@ -37,12 +37,11 @@ class ShardHandle(Protocol):
         ...
 
 
-def room_for(shard: ShardHandle, requests: Sequence[Any]) -> tuple[int, Reason]:
+def room_for(shard: ShardHandle, *, urgent: bool = False) -> tuple[int, Reason]:
     """How many of a parcel's requests the shard takes now, and why it does not take more (to be answered 91).
 
     Emergencies are taken as long as anything can be recorded at all.
     """
-    urgent = is_urgent(requests)
     shut = shard.refusal
     if shut is None or (urgent and shut is Reason.BUSY_SHARD):
         return shard.room(urgent=urgent), Reason.BUSY_SHARD

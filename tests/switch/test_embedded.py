@@ -54,8 +54,7 @@ def sender() -> Recorder:
 
 
 def submit(inside: EmbeddedInProcess, sender: Recorder, *requests: Any, received: float | None = None) -> Parcel:
-    wait_ms_min = min(request.wait_ms for request in requests)
-    parcel = Parcel(sender, list(requests), monotonic() if received is None else received, wait_ms_min)
+    parcel = Parcel(sender, list(requests), monotonic() if received is None else received)
     inside.embedded.submit(parcel)
     return parcel
 

@@ -18,7 +18,7 @@ class Nobody:
 
 def parcel(*waits_ms: int, received: float = 0.0) -> Parcel:
     requests = [purchase(stan, wait_ms=wait_ms) for stan, wait_ms in enumerate(waits_ms, start=1)]
-    return Parcel(Nobody(), requests, received, min(waits_ms))
+    return Parcel(Nobody(), requests, received)
 
 
 def stans(requests: list[Any]) -> list[int]:

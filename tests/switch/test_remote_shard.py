@@ -96,7 +96,7 @@ async def remote(line, monkeypatch) -> AsyncIterator[RemoteShard]:
 
 
 def submit(remote: RemoteShard, sender: Recorder, *requests: Any) -> None:
-    remote.submit(Parcel(sender, list(requests), monotonic(), min(request.wait_ms for request in requests)))
+    remote.submit(Parcel(sender, list(requests), monotonic()))
 
 
 def balance(inside: EmbeddedInProcess) -> int:

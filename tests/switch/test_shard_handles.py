@@ -33,8 +33,7 @@ class Joined:
         self.inside = inside
 
     def submit(self, sender: Recorder, *requests: Any, received: float | None = None) -> None:
-        wait_ms_min = min(request.wait_ms for request in requests)
-        self.handle.submit(Parcel(sender, list(requests), monotonic() if received is None else received, wait_ms_min))
+        self.handle.submit(Parcel(sender, list(requests), monotonic() if received is None else received))
 
     @property
     def balance(self) -> int:
