@@ -152,13 +152,18 @@ class Gateway:
             oldest.close("too many connections without a sign-on", unsigned_max=UNSIGNED_MAX)
             oldest.abort()
 
+    def refusal_to_sign_on(self, station: str) -> Reason | None:
+        """Why the station cannot sign on now (to be answered 91), or None."""
+        if self.stopping:
+            return Reason.STOPPING
+        if self.sign_ons_refused is not None:
+            return self.sign_ons_refused
+        full = len(self.by_station) >= self.campus.sessions.connections_max and station not in self.by_station
+        return Reason.BUSY_CONNECTIONS if full else None
+
     def signed_on(self, session: Session) -> None:
         """A session is its station's one; an older one is closed, for its station has gone from it."""
         self._unsigned.pop(session, None)
-        if len(self.by_station) >= self.campus.sessions.connections_max and session.station not in self.by_station:
-            self.meters.rejected["too-many-connections"] += 1
-            session.close("too many connections", connections_max=self.campus.sessions.connections_max)
-            return
         self.meters.sign_ons += 1
         older = self.by_station.get(session.station)
         self.by_station[session.station] = session

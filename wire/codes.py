@@ -122,6 +122,7 @@ class Reason(StrEnum):
     BUSY_SESSION = "busy-session"
     BUSY_TERMINAL = "busy-terminal"
     BUSY_SHARD = "busy-shard"
+    BUSY_CONNECTIONS = "busy-connections"
     STORE_FULL = "store-full"
     NOT_READY = "not-ready"
     STOPPING = "stopping"

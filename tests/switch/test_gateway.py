@@ -12,7 +12,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from campus_folder import KEYS, NORTH, NORTH_TILLS, OFFICE, SOUTH, SOUTH_TILL, TILL, account_number, card_of
+from campus_folder import (
+    KEYS,
+    NORTH,
+    NORTH_TILLS,
+    OFFICE,
+    SOUTH,
+    SOUTH_TILL,
+    TILL,
+    TOP_UP_MACHINE,
+    account_number,
+    card_of,
+)
 from controlled_store import ControlledStore
 from msgspec.structs import astuple, replace
 from station_client import StationClient
@@ -38,6 +49,7 @@ from wire.messages import (
     SignOff,
     SignOn,
     Statement,
+    TopUp,
 )
 
 Serve = Callable[..., AbstractAsyncContextManager[GatewayInProcess]]
@@ -290,10 +302,17 @@ async def test_too_many_connections(serve):
         StationClient(switch.address) as first,
         StationClient(switch.address, SOUTH),
     ):
-        async with StationClient(switch.address, OFFICE) as third:
-            assert await third.until_closed() == []
+        before = switch.inside.embedded.shard.head.position
+        third = StationClient(switch.address, OFFICE)
+        await third.open()
+        third.send(SignOn(PROTOCOL_VERSION))
+        third.send(TopUp(TOP_UP_MACHINE, 1, 60_000, ALICE, card_of(ALICE), 5_000, 1))  # what follows is not heard
+        (answer,) = await third.until_closed()
+        assert (answer.code, answer.reason) == (Code.TRY_AGAIN, Reason.BUSY_CONNECTIONS)
+        await third.close()
         await first.ask(Echo(1))
-        assert switch.rejected == {"too-many-connections": 1}
+        assert switch.rejected == {"sign-on-refused": 1}
+        assert switch.inside.embedded.shard.head.position == before
 
 
 async def test_strangers_cannot_take_the_places_of_stations(serve, monkeypatch):
