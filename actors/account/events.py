@@ -253,6 +253,12 @@ class PurchaseReturned(PricedPurchaseReversed, array_like=True, tag=180, frozen=
     """A purchase or capture was undone, and the terminal is told what went back: it may never have seen the price."""
 
 
+class CaptureReversed(PurchaseReversed, array_like=True, tag=120, frozen=True, gc=False):
+    """A capture was undone, which counts in day and period of its hold; it drew from the family purse on `drawn_on`."""
+
+    drawn_on: int
+
+
 class Tombstoned(Struct, array_like=True, tag=7, frozen=True, gc=False):
     """A reversal was accepted that found nothing to undo: its original is unknown, was refused, or is reversed already.
 
@@ -781,7 +787,15 @@ class AdviceDeclined(Struct, array_like=True, tag=55, frozen=True, gc=False):
     balances: tuple[int, ...]
 
 
-Reversal = Reversed | PurchaseReversed | PricedPurchaseReversed | PurchaseReturned | HoldReversed | Tombstoned
+Reversal = (
+    Reversed
+    | PurchaseReversed
+    | PricedPurchaseReversed
+    | PurchaseReturned
+    | CaptureReversed
+    | HoldReversed
+    | Tombstoned
+)
 """Events that settle their original as well as themselves."""
 
 Office = (
@@ -843,6 +857,7 @@ Decided = (
     | PinChangeDeclined
     | PricedPurchaseReversed
     | PurchaseReturned
+    | CaptureReversed
     | Office
 )
 """Events that answer a terminal's request."""

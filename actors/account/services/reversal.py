@@ -15,6 +15,7 @@ from actors.account.due import with_due
 from actors.account.events import (
     Captured,
     CaptureDeclined,
+    CaptureReversed,
     Event,
     Held,
     HoldDeclined,
@@ -119,6 +120,8 @@ def _decide(
     )  # fmt: skip
     if isinstance(original, ToppedUp | PurchasedUncounted):
         return Reversed(*undone)
+    if isinstance(original, Captured):
+        return CaptureReversed(*undone, period, original.business_day)
     return PurchaseReturned(*undone, period, original.adjustment if isinstance(original, PricedPurchase) else 0)
 
 
@@ -155,9 +158,18 @@ def _apply_reversed(account: Account, event: Reversed, position: int) -> Account
 
 
 def _apply_purchase_reversed(account: Account, event: PurchaseReversed, position: int) -> Account:
+    return _given_back(account, event, event.original_business_day, position)
+
+
+def _apply_capture_reversed(account: Account, event: CaptureReversed, position: int) -> Account:
+    return _given_back(account, event, event.drawn_on, position)
+
+
+def _given_back(account: Account, event: PurchaseReversed, drawn_on: int, position: int) -> Account:
+    """`drawn_on`: the business day on which the original drew from the family purse."""
     after = replace(account, position=position, purses=event.balances)
     after = uncount(after, event.original_business_day, event.original_period, event.amount, 1)
-    return with_due(with_returned(after, event.original_business_day, held_in(event.returned, FAMILY)))
+    return with_due(with_returned(after, drawn_on, held_in(event.returned, FAMILY)))
 
 
 def _apply_hold_reversed(account: Account, event: HoldReversed, position: int) -> Account:
@@ -168,7 +180,7 @@ def _apply_priced(account: Account, event: PricedPurchaseReversed, position: int
     return _apply_purchase_reversed(account, at_price(event), position)
 
 
-def _answer_returned(event: PurchaseReturned) -> Answer:
+def _answer_returned(event: PurchaseReturned | CaptureReversed) -> Answer:
     return replace(approved(event), paid=tuple(-part for part in event.returned))
 
 
@@ -210,6 +222,7 @@ REVERSAL: Final = ServiceRow(
         PurchaseReversed: _REVERSED._replace(apply=_apply_purchase_reversed),
         PricedPurchaseReversed: _PRICED,
         PurchaseReturned: _PRICED._replace(answer=_answer_returned),
+        CaptureReversed: _REVERSED._replace(apply=_apply_capture_reversed, answer=_answer_returned),
         HoldReversed: EventRow(_apply_hold_reversed, approved, settles_original=True),
         Tombstoned: EventRow(unchanged, _answer_tombstoned, settles_original=True),
         ReversalDeclined: DECLINED,

@@ -35,6 +35,7 @@ from actors.account.card import CardState
 from actors.account.events import (
     Captured,
     CaptureDeclined,
+    CaptureReversed,
     Held,
     HoldDeclined,
     HoldExpired,
@@ -352,9 +353,9 @@ def test_reversal_of_a_capture_gives_back_what_it_took_and_settles_what_it_owed(
     late = decided(capture(4, HOLD, 700), EXPIRED, account(purses=(100, 200, 300)))
     late = replace(late, original_business_day=TODAY - 1, original_period=7)
     event = decided(reversal(5, late), late, account(position=7, purses=(0,)))
-    assert event == PurchaseReturned(
+    assert event == CaptureReversed(
         *OWN, TILL.number, 5, BATH.number, 4, 700, "capture", 0, TILL.merchant, BATH.merchant, TODAY - 1, TODAY, LUNCH,
-        (100, 200, 300), 100, (100, 200, 300), 99, 7, 0,
+        (100, 200, 300), 100, (100, 200, 300), 99, 7, TODAY,
     )  # fmt: skip
 
 

@@ -6,15 +6,21 @@ from typing import Any
 
 import pytest
 from example_campus import (
+    BATH,
+    CALENDAR,
+    DAY_US,
     DESK,
     LIMITS,
     LUNCH,
     NOON,
+    NOON_US,
     POLICY,
     TODAY,
     account,
     advice,
+    capture,
     command,
+    hold,
     pin_of,
     purchase,
     purchase_with_pin,
@@ -24,12 +30,12 @@ from msgspec.structs import replace
 
 from actors.account.booking import postings
 from actors.account.card import CardState, PersonClass
-from actors.account.events import AlertingPurchase, FamilyCredited, Purchased, PurchaseReturned
+from actors.account.events import AlertingPurchase, Captured, FamilyCredited, Held, Purchased, PurchaseReturned
 from actors.account.state import Account, Family
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, EFFECT
 from actors.effect import Effect, EffectName
 from actors.policy import Price
-from wire.messages import BindFamily, CreditFamily, SetFamilyPolicy, UnbindFamily
+from wire.messages import BindFamily, CreditFamily, Hold, SetFamilyPolicy, UnbindFamily
 
 BIND, UNBIND = command(1, BindFamily, "g-7"), command(1, UnbindFamily)
 FAMILY = Family("g-7", day_max=500, purchase_max=300, alert_above=200)
@@ -178,6 +184,23 @@ def test_reversal_of_yesterdays_purchase_leaves_what_counts_today() -> None:
     event = decided(reversal(4, yesterday), holder, yesterday)
     assert isinstance(event, PurchaseReturned)
     assert APPLY[PurchaseReturned](holder, event, 9).family_drawn == 250
+
+
+def test_capture_of_yesterdays_hold_draws_and_gives_back_on_its_own_day() -> None:
+    yesterday = CALENDAR.moment(NOON_US - DAY_US)
+    asked = hold(2, 1_500)
+    bound = replace(BOUND, purses=(1_000, 0, 5_000), family=Family("g-7", day_max=600))
+    held = DECIDE[Hold](bound, asked, None, yesterday, POLICY, 98)
+    holder = APPLY[Held](bound, held, 8)
+    captured = decided(capture(3, asked), holder, held)
+    assert captured.paid == (900, 0, 600)
+    between = APPLY[Captured](holder, captured, 9)
+    assert (between.family_day, between.family_drawn, between.spending_day) == (TODAY, 600, yesterday.business_day)
+    undone = decided(reversal(4, captured, BATH.number), between, captured)
+    after = APPLY[type(undone)](between, undone, 10)
+    assert (after.family_day, after.family_drawn, after.spent) == (TODAY, 0, 0)
+    later = replace(between, family_day=TODAY + 1, family_drawn=70)
+    assert APPLY[type(undone)](later, undone, 10).family_drawn == 70
 
 
 def test_offline_purchase_is_not_stopped_by_the_policy_but_counts() -> None:
