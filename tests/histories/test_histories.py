@@ -146,6 +146,7 @@ POLICY = Policy(
     prices={
         **{(PersonClass.STUDENT, SHOP, period): Price(67, 0) for period in range(PERIODS)},
         (PersonClass.STUDENT, BUFFET, 0): Price(0, 450),
+        (PersonClass.STAFF, BUFFET, 0): Price(0, 0),
         (PersonClass.STAFF, BUFFET, 1): Price(120, 0),
     },
     pin_keys=PinKeys(HASH_KEY, PIN_KEYS),
@@ -173,7 +174,7 @@ RULES = Rules(
     prices={
         ("student", SHOP): (PriceRule(percent=-33),),
         ("student", BUFFET): (PriceRule(fixed=450, period=0),),
-        ("staff", BUFFET): (PriceRule(percent=20, period=1),),
+        ("staff", BUFFET): (PriceRule(percent=-100, period=0), PriceRule(percent=20, period=1)),
     },
 )
 ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN, UNOPENED, WORN_OUT])

@@ -78,11 +78,14 @@ def spending_check(account: Account, amount: int, moment: Moment, limits: Limits
 
 
 def funds_check(purses: Amounts, amount: int, balance_min: int = 0, reserved: int = 0) -> Refusal | None:
-    """All purses together have the amount beside what is reserved, and `balance_min` stays in the main purse."""
+    """All purses together have the amount beside what is reserved, and `balance_min` stays in the main purse.
+
+    Nothing can always be paid, even from purses that hold less than is reserved.
+    """
     held = purses[MAIN] - balance_min
     if len(purses) > 1:
         held = max(0, held) + sum(purses[1:])
-    return _FUNDS if amount > held - reserved else None
+    return _FUNDS if amount > held - reserved and amount else None
 
 
 def purse_check(account: Account, purse: int, change: int) -> Refusal | None:

@@ -74,7 +74,8 @@ def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iter
         if refused is not None:
             yield refused, tries
             return
-    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > sum(spendable(world, rules)) - world.held else None
+    free = max(0, sum(spendable(world, rules)) - world.held)
+    missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > free else None
     for over in spending_problems(world, price, rules):
         yield over or missing, tries
 

@@ -21,6 +21,8 @@ from example_campus import (
     account,
     card_of,
     command,
+    holding,
+    outstanding,
     purchase,
     report_loss,
     reset_pin,
@@ -362,6 +364,13 @@ def test_fee(payment: FeePayment, purses: Any, paid: Any, sources: dict[Any, int
     assert dict(postings(event)) == {**sources, ("fee income", 0): REPLACEMENT_FEE}
     assert BOOK[CardReplaced](event)[:2] == ((TODAY, DESK.merchant, DESK.number, "replace", LUNCH), REPLACEMENT_FEE)
     assert ANSWER[CardReplaced](event) == Answer(DESK.number, 1, Code.APPROVED, Reason.NONE, 99, event.balances, paid)
+
+
+def test_fee_of_nothing_needs_no_money_even_where_holds_exceed_it() -> None:
+    holder = holding(account(**STATES["reviewed"], purses=(50, 0)), outstanding(600))
+    asked = command(1, ReplaceCard, "C3", FeePayment.PURSES)
+    event = DECIDE[ReplaceCard](holder, asked, None, NOON, replace(POLICY, replacement_fee=0), 99)
+    assert (type(event), event.paid, event.balances) == (CardReplaced, (0, 0), (50, 0))
 
 
 def test_waived_fee_moves_nothing() -> None:

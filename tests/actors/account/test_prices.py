@@ -21,6 +21,8 @@ from example_campus import (
     TODAY,
     account,
     card_of,
+    holding,
+    outstanding,
     purchase,
     refund,
     reversal,
@@ -205,6 +207,16 @@ def test_nothing_is_refunded_of_what_cost_nothing_but_it_is_reversed() -> None:
     assert decided(refund(4, bought, 1), original=bought).reason is Reason.MORE_THAN_LEFT
     undone = decided(reversal(4, bought), original=bought)
     assert (type(undone), undone.returned) == (PurchaseReturned, (0,))
+
+
+@pytest.mark.parametrize("purses", [(0,), (50,), (50, 0, 0), (400, 100)], ids=str)
+def test_what_costs_nothing_needs_no_money_even_where_holds_exceed_it(purses: tuple[int, ...]) -> None:
+    policy = replace(priced(FREE), limits=replace(LIMITS, balance_min=100))
+    holder = holding(account(purses=purses), outstanding(600))
+    bought = decided(purchase(3, 1_250), policy, holder=holder)
+    assert isinstance(bought, PricedPurchase)
+    assert (bought.paid, bought.balances) == ((0,) * len(purses), purses)
+    assert decided(purchase(3, 1), replace(policy, prices={}), holder=holder).reason is Reason.FUNDS
 
 
 @given(st.integers(1, AMOUNT_MAX), st.integers(0, 200))
