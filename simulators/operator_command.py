@@ -77,6 +77,7 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.PIN_UNREADABLE: "the switch has another key for this terminal's PINs",
     Reason.PIN_WEAK: "that PIN is easy to guess",
     Reason.PURSES_NOT_EMPTY: "there is money in the account; pay it out first",
+    Reason.HOLDS_OUTSTANDING: "something is held for a merchant; it is captured, released, or expires",
     Reason.RANGE_NOT_POSSIBLE: "the first number is above the last, or that are more than 10,000 numbers",
     Reason.SUBSIDY_NOT_PAID_OUT: "a subsidy is never paid out",
     Reason.NO_ACCOUNT: "no account has this number",

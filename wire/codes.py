@@ -64,6 +64,7 @@ class Reason(StrEnum):
     NOTHING_OWED = "nothing-owed"
     OWED = "owed"
     PURSES_NOT_EMPTY = "purses-not-empty"
+    HOLDS_OUTSTANDING = "holds-outstanding"
     RANGE_NOT_POSSIBLE = "range-not-possible"
     SUBSIDY_NOT_PAID_OUT = "subsidy-not-paid-out"
     NO_ACCOUNT = "no-account"

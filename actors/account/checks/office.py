@@ -25,6 +25,7 @@ _CARD_GOOD: Final = _invalid(Reason.CARD_GOOD)
 _CARD_USED: Final = _invalid(Reason.CARD_USED)
 _CARDS_USED_UP: Final = _invalid(Reason.CARDS_USED_UP)
 _EXPIRY_NOT_POSSIBLE: Final = _invalid(Reason.EXPIRY_NOT_POSSIBLE)
+_HOLDS_OUTSTANDING: Final = _invalid(Reason.HOLDS_OUTSTANDING)
 _LOSS_REVIEWED: Final = _invalid(Reason.LOSS_REVIEWED)
 _NOT_FROZEN: Final = _invalid(Reason.NOT_FROZEN)
 _NOT_LOST: Final = _invalid(Reason.NOT_LOST)
@@ -101,3 +102,8 @@ def empty_check(account: Account) -> Refusal | None:
     """No purse holds anything that is the holder's or the guardian's: what is left of a subsidy is the school's."""
     purses = account.purses
     return _PURSES_NOT_EMPTY if purses[MAIN] or held_in(purses, FAMILY) else None
+
+
+def no_holds_check(account: Account) -> Refusal | None:
+    """Nothing is held: a capture must find its money, and one that is overdue has expired by now."""
+    return _HOLDS_OUTSTANDING if account.holds else None

@@ -1,4 +1,7 @@
-"""Close: nothing more happens on an account whose purses are empty, but for a subsidy: that goes back to the school."""
+"""Close: nothing more happens on an account whose purses are empty, but for a subsidy: that goes back to the school.
+
+What is held has to be resolved first, if only by its expiry, or its merchant would not get the money it was promised.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.account.card import CardState
 from actors.account.checks.card import open_check
-from actors.account.checks.office import empty_check
+from actors.account.checks.office import empty_check, no_holds_check
 from actors.account.checks.refusal import Refusal
 from actors.account.due import with_due
 from actors.account.events import AccountClosed, AccountClosedWithSubsidy
@@ -24,7 +27,7 @@ from wire.messages import CloseAccount
 
 
 def _refusal(account: Account, _request: CloseAccount, _moment: Moment, _policy: Policy) -> Refusal | None:
-    return open_check(account) or empty_check(account)
+    return open_check(account) or empty_check(account) or no_holds_check(account)
 
 
 def _approve(

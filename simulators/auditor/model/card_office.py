@@ -131,7 +131,7 @@ def _problem_of_an_open_account(world: World, request: OfficeRequest, rules: Rul
         case SetLimits():
             return None
         case CloseAccount():
-            return _invalid(Reason.PURSES_NOT_EMPTY) if world.purses[0] or world.purses[2] else None
+            return _closing_problem(world)
         case GrantSubsidy():
             return grant_problem(world, request, rules)
         case BindFamily() | UnbindFamily() | SetFamilyPolicy() | CreditFamily():
@@ -155,6 +155,13 @@ def _issue_problem(world: World, request: IssueCard, rules: Rules) -> Verdict | 
     if state in {CardState.ISSUED, CardState.ACTIVE} and _as_number(world.card.expires) >= rules.today:
         return _invalid(Reason.CARD_GOOD)
     return _serial_problem(world, request.card) or _expiry_problem(request.expires, rules)
+
+
+def _closing_problem(world: World) -> Verdict | None:
+    """A subsidy that is left goes back to the school, unless somebody counts on it."""
+    if world.purses[0] or world.purses[2]:
+        return _invalid(Reason.PURSES_NOT_EMPTY)
+    return _invalid(Reason.HOLDS_OUTSTANDING) if world.held else None
 
 
 def _pin_problem(request: ResetPin, rules: Rules) -> Verdict | None:

@@ -204,6 +204,9 @@ def test_commands_that_ask_little_of_the_card(state: str) -> None:
     assert outcome(REQUESTS["open"], full) == EXISTS
     assert outcome(REQUESTS["close"], empty) == (open_ or DONE)
     assert outcome(REQUESTS["close"], full) == (open_ or (12, "purses-not-empty"))
+    held = holding(replace(empty, purses=(0, 700)), outstanding(600))
+    assert outcome(REQUESTS["close"], held) == (open_ or (12, "holds-outstanding"))
+    assert outcome(REQUESTS["close"], replace(held, purses=(0, 0, 1))) == (open_ or (12, "purses-not-empty"))
     assert outcome(REQUESTS["correct"], full) == (open_ or DONE)
     assert outcome(REQUESTS["reset-pin"], full) == (open_ or DONE)
     assert outcome(REQUESTS["grant-subsidy"], full) == (open_ or DONE)
