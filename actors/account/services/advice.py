@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from actors.account.checks.amounts import range_check
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
+from actors.account.due import with_due
 from actors.account.events import AdviceDeclined, Advised, Event
 from actors.account.family import with_drawn
 from actors.account.holds import available
@@ -78,7 +79,7 @@ def _suspicion(account: Account, request: Advice, plausible: Moment | None, busi
 
 def _apply(account: Account, event: Advised, position: int) -> Account:
     """It counts in the purchases of its own day and meal period, unless the account has seen later ones."""
-    account = replace(account, position=position, purses=event.balances)
+    account = with_due(replace(account, position=position, purses=event.balances))
     account = with_drawn(account, event.business_day, held_in(event.paid, FAMILY))
     day, period, amount = event.business_day, event.period, event.amount
     if day < account.spending_day:

@@ -12,6 +12,7 @@ from actors.account.checks.card import card_check
 from actors.account.checks.pin import purchase_pin_check
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import OUTSIDE_HOURS, SERVICE_NOT_OFFERED, UNREGISTERED
+from actors.account.due import with_due
 from actors.account.events import (
     AlertingPurchase,
     Event,
@@ -134,7 +135,11 @@ def _apply(account: Account, event: Purchased, position: int) -> Account:
         spending_period=period, period_spent=period_spent, period_purchases=period_purchases,
     )  # fmt: skip
     paid = event.paid
-    return after if len(paid) == 1 else with_drawn(after, day, held_in(paid, FAMILY))
+    if len(paid) == 1:
+        return after
+    if account.due_us:  # the subsidy that was due may be spent now
+        after = with_due(after)
+    return with_drawn(after, day, held_in(paid, FAMILY))
 
 
 def _apply_with_pin(account: Account, event: PurchasedWithPin, position: int) -> Account:

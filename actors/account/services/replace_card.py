@@ -9,6 +9,7 @@ from actors.account.checks.amounts import funds_check
 from actors.account.checks.card import open_check
 from actors.account.checks.office import lost_check, new_card_check, reviewed_check, thawed_check
 from actors.account.checks.refusal import Refusal
+from actors.account.due import with_due
 from actors.account.events import CardReplaced
 from actors.account.holds import held
 from actors.account.office import hot_list_change, office_service, with_new_card
@@ -62,7 +63,7 @@ def _approve(
 
 
 def _apply(account: Account, event: CardReplaced, position: int) -> Account:
-    return with_new_card(account, position, event.card, card_state=CardState.ISSUED, purses=event.balances)
+    return with_due(with_new_card(account, position, event.card, card_state=CardState.ISSUED, purses=event.balances))
 
 
 def _answer(event: CardReplaced) -> Answer:

@@ -24,9 +24,11 @@ from example_campus import (
     card_of,
     command,
     hold,
+    holding,
     mini_statement,
     opened_shard,
     opening,
+    outstanding,
     perform,
     purchase,
     refund,
@@ -53,13 +55,22 @@ from actors.account.expiry import fall_due
 from actors.account.inquiries import inquire
 from actors.account.kind import ACCOUNT
 from actors.account.services.claim_subsidy import claim_at_tap
-from actors.account.state import Account, Family, Grant
+from actors.account.state import Account, Family, Grant, Loss
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE
 from actors.memory_store import MemoryStore
 from actors.recovery import recover
 from actors.verification import verify
 from wire.codes import Code, Reason
-from wire.messages import Answer, BindFamily, CloseAccount, CorrectEntry, CorrectionReason, GrantSubsidy
+from wire.messages import (
+    Answer,
+    BindFamily,
+    CloseAccount,
+    CorrectEntry,
+    CorrectionReason,
+    FeePayment,
+    GrantSubsidy,
+    ReplaceCard,
+)
 
 END_OF_TODAY = CALENDAR.end_us(TODAY)
 LATER = 20261231
@@ -303,6 +314,7 @@ def test_closing_needs_the_other_purses_empty(purses: tuple[int, ...]) -> None:
 
 TOMORROW = CALENDAR.moment(END_OF_TODAY)
 LAST_MOMENT = CALENDAR.moment(END_OF_TODAY - 1)
+LOSS = Loss(7, CardState.ACTIVE, reviewed=True)
 HOLDER = account(purses=(100, 500), subsidy_expires_us=END_OF_TODAY, due_us=END_OF_TODAY)
 
 
@@ -336,6 +348,21 @@ def test_what_comes_back_after_the_day_is_due_at_once(request_: Any, original: A
     event = fall_due(after, NOON)
     assert event.amount == after.purses[1]
     assert APPLY[SubsidyExpired](after, event, 10).due_us == 0
+
+
+@pytest.mark.parametrize("request_", [purchase(4, 500), advice(4, 1, 550)], ids=["purchase", "advice"])
+def test_subsidy_that_is_spent_is_not_due(request_: Any) -> None:
+    after = applied(request_, HOLDER)
+    assert (after.purses[1], after.due_us) == (0, 0)
+    assert applied(replace(request_, amount=499), HOLDER).due_us == END_OF_TODAY
+    held = holding(replace(HOLDER, purses=(1_000, 500)), outstanding(30, expires_us=END_LATER))
+    assert (held.due_us, applied(request_, held).due_us) == (END_OF_TODAY, END_LATER)
+
+
+def test_subsidy_that_pays_for_a_new_card_is_not_due() -> None:
+    holder = replace(HOLDER, purses=(1_000, 500), card_state=CardState.LOST, loss=LOSS)
+    after = applied(command(4, ReplaceCard, "C2", FeePayment.PURSES), holder)
+    assert (after.purses, after.due_us) == ((0, 0), 0)
 
 
 def test_subsidy_that_an_accounts_file_brought_stays_until_a_batch_is_claimed() -> None:
