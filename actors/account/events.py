@@ -388,7 +388,7 @@ class Captured(Struct, array_like=True, tag=15, frozen=True, gc=False):
 
     `merchant`, `original_business_day` and `original_period` are the hold's, `held` is its amount. `shortfall` is what
     the purses did not have any more: the merchant has it from suspense. `suspicious`: it came after its hold had
-    expired, or fell short.
+    expired.
     """
 
     account: str
@@ -410,6 +410,10 @@ class Captured(Struct, array_like=True, tag=15, frozen=True, gc=False):
     suspicious: bool
     balances: tuple[int, ...]
     authorization: int
+
+
+class CapturedShort(Captured, array_like=True, tag=121, frozen=True, gc=False):
+    """What was used of a hold was paid for in time, but the purses had less than was held: a subsidy had expired."""
 
 
 class CaptureDeclined(Struct, array_like=True, tag=16, frozen=True, gc=False):
@@ -847,6 +851,7 @@ Decided = (
     | Held
     | HoldDeclined
     | Captured
+    | CapturedShort
     | CaptureDeclined
     | Released
     | ReleaseDeclined

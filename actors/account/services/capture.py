@@ -1,7 +1,8 @@
 """Capture (ISO 8583 0220): what was used of a hold is paid for; the rest of the hold is free again.
 
 It tells what has already happened. So it asks nothing of card, hours, limits or funds, and one that comes after its
-hold has expired is posted as well; but then it is suspicious, and what it does not find in the purses is suspense's.
+hold has expired is posted as well, but is suspicious. So is one that finds less in the purses than it took: the rest is
+suspense's.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import count
 from actors.account.due import with_due
-from actors.account.events import Captured, CaptureDeclined, Event, Held, HoldExpired
+from actors.account.events import Captured, CaptureDeclined, CapturedShort, Event, Held, HoldExpired
 from actors.account.family import with_drawn
 from actors.account.holds import available, drawn, freed
 from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
 from actors.account.purses import FAMILY, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
+from actors.account.suspicion import Suspicion
 from actors.calendar import Moment
 from actors.effect import Effect, EffectName
 from actors.policy import Policy, Service, Terminal
@@ -58,19 +60,20 @@ def _decide(
             moment.period, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
     assert isinstance(original, Held | HoldExpired), "nothing else passes the checks"
-    late = isinstance(original, HoldExpired)
     if isinstance(original, HoldExpired):
-        day, period = original.original_business_day, original.original_period
+        late, day, period = True, original.original_business_day, original.original_period
     else:
-        day, period = original.business_day, original.period
+        late, day, period = False, original.business_day, original.period
     # What other holds reserve is promised to others, and stays.
     taken = min(request.amount, available(freed(account, request.original_terminal, request.original_stan)))
     balance_min = limits_of(account, policy).balance_min
     paid = drawn(account, taken, moment.business_day, policy.spending_order, balance_min)
-    return Captured(
+    shortfall = request.amount - taken
+    captured = CapturedShort if shortfall and not late else Captured
+    return captured(
         account.number, moment.time_us, account.position, request.terminal, request.stan,
         request.original_terminal, request.original_stan, request.amount, original.amount, original.merchant,
-        day, period, moment.business_day, moment.period, paid, request.amount - taken, late or taken < request.amount,
+        day, period, moment.business_day, moment.period, paid, shortfall, late or shortfall > 0,
         left(account.purses, paid), authorization,
     )  # fmt: skip
 
@@ -84,10 +87,12 @@ def _apply(account: Account, event: Captured, position: int) -> Account:
 
 
 def _effect(event: Captured) -> Effect | None:
-    if not event.suspicious:
-        return None
-    details: dict[str, str | int] = {"reason": "late-capture", "amount": event.amount, "shortfall": event.shortfall}
-    return Effect(EffectName.SUSPICIOUS, details)
+    return _suspicious(event, "late-capture") if event.suspicious else None
+
+
+def _suspicious(event: Captured, reason: str) -> Effect:
+    details = {"amount": event.amount, "shortfall": event.shortfall}
+    return Effect(EffectName.SUSPICIOUS, {"reason": reason, **details})
 
 
 def _answer(event: Captured) -> Answer:
@@ -101,13 +106,18 @@ def _book(event: Captured) -> Booking:
     return totals, event.amount, (*postings, (SUSPENSE, -event.shortfall)) if event.shortfall else postings
 
 
+_CAPTURED: Final = EventRow(
+    _apply, _answer, lambda event: -sum(event.paid), _book, _effect, uses_original=True
+)  # fmt: skip
+
 CAPTURE: Final = ServiceRow(
     service=Service.CAPTURE,
     request=Capture,
     content=("original_terminal", "original_stan", "amount"),
     decide=_decide,
     events={
-        Captured: EventRow(_apply, _answer, lambda event: -sum(event.paid), _book, _effect, uses_original=True),
+        Captured: _CAPTURED,
+        CapturedShort: _CAPTURED._replace(effect=lambda event: _suspicious(event, Suspicion.FUNDS.value)),
         CaptureDeclined: DECLINED,
     },
     names_original=True,

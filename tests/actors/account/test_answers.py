@@ -217,12 +217,15 @@ def test_what_names_an_original() -> None:
     }
 
 
-def test_operators_are_told_of_a_late_capture_and_of_no_other() -> None:
+def test_operators_are_told_of_a_late_capture_and_of_one_that_falls_short_and_of_no_other() -> None:
     late = decided(CAPTURE, EXPIRED, account(purses=(200,)))
     details = {"reason": "late-capture", "amount": 300, "shortfall": 100}
     assert EFFECT[type(late)](late) == Effect(EffectName.SUSPICIOUS, details)
     clean = decided(CAPTURE, EXPIRED)
     assert EFFECT[type(clean)](clean) == Effect(EffectName.SUSPICIOUS, {**details, "shortfall": 0})
+    short = decided(CAPTURE, HELD, account(purses=(200,)))
+    details = {"reason": "funds", "amount": 300, "shortfall": 100}
+    assert EFFECT[type(short)](short) == Effect(EffectName.SUSPICIOUS, details)
     for event in (CAPTURED, HELD, decided(RELEASE, HELD), decided(reversal(20, late, BATH.number), late)):
         assert EFFECT[type(event)](event) is None
     assert HoldExpired not in EFFECT

@@ -392,6 +392,6 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyGranted": 67, "SubsidyClaimed": 68, "SubsidyClaimDeclined": 69,
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "CaptureReversed": 120,
-        "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142, "SuspicionSettled": 160,
-        "GapExplained": 161, "GapExplanationDeclined": 162, "PurchaseReturned": 180,
+        "CapturedShort": 121, "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142,
+        "SuspicionSettled": 160, "GapExplained": 161, "GapExplanationDeclined": 162, "PurchaseReturned": 180,
     }  # fmt: skip
