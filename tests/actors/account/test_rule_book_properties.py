@@ -374,6 +374,16 @@ def test_tables_of_the_kind_know_every_event_and_request() -> None:
     assert ACCOUNT.opening == {OpenAccount, Advice}
 
 
+def test_every_event_is_known_to_leave_the_card_or_to_change_it() -> None:
+    kinds = {*get_args(events.Event), EmergencyRaised}
+    assert kinds >= LEAVE_CARD
+    assert kinds - LEAVE_CARD == {
+        events.Opened, events.AccountOpened, events.LossReported, events.CardIssued,
+        events.CardActivated, events.CardFound, events.CardFrozen, events.CardUnfrozen, events.CardReplaced,
+        events.ExpirySet, events.AccountClosed, events.AccountClosedWithSubsidy,
+    }  # fmt: skip
+
+
 def test_tags_of_events_never_change() -> None:
     kinds = (*get_args(events.Event), *get_args(AnyAlarm))
     tags = {kind.__name__: kind.__struct_config__.tag for kind in kinds}
