@@ -221,19 +221,13 @@ class Shard:
     def open(self, events: Sequence[Any], moment: Moment) -> Turn:
         """A turn of events that bring new actors into being. Then `commit` and `adopt`, or `drop`."""
         turn = Turn(self.head.position + 1, moment)
-        befores, afters = [], []
-        for position, event in enumerate(events, turn.first):
+        leg: Leg = [], [], []
+        for event in events:
             actor = self.actors.find(event.account)
             if actor is None:
                 actor = turn.newcomers[event.account] = Cell(event.account, _encode(self._kind.new(event.account)))
-            before = self._unpack(actor.pending)
-            after = self._kind.apply[type(event)](before, event, position)
-            actor.pending = _encode(after)
-            turn.entries.append(_encode(event))
-            turn.actors.append(actor)
-            befores.append(before)
-            afters.append(after)
-        self._book_leg(turn, turn.first, events, befores, afters)
+            self._record(turn, actor, self._unpack(actor.pending), event, leg)
+        self._book_leg(turn, turn.first, *leg)
         self._seal(turn)
         return turn
 
