@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from actors.account.due import with_due
 from actors.account.events import HoldExpired, ReviewOverdue, SubsidyExpired
 from actors.account.holds import freed
-from actors.account.purses import SUBSIDY, Amounts, change, held_in, into
+from actors.account.purses import SUBSIDY, Amounts, emptied, held_in
 from actors.account.state import Account
 from actors.calendar import Moment
 from actors.effect import Effect, EffectName
@@ -33,15 +33,14 @@ def fall_due(account: Account, moment: Moment) -> HoldExpired | ReviewOverdue | 
     amount = held_in(account.purses, SUBSIDY)
     return SubsidyExpired(
         account.number, moment.time_us, account.position, amount, account.subsidy_expires_us, moment.business_day,
-        change(account.purses, into(SUBSIDY, -amount)),
+        emptied(account.purses, SUBSIDY),
     )  # fmt: skip
 
 
 def unexpired(account: Account, moment: Moment) -> Amounts:
     """The purses as they will be once what is overdue was taken back."""
-    if held_in(account.purses, SUBSIDY) and 0 < account.subsidy_expires_us <= moment.time_us:
-        return change(account.purses, into(SUBSIDY, -held_in(account.purses, SUBSIDY)))
-    return account.purses
+    overdue = 0 < account.subsidy_expires_us <= moment.time_us
+    return emptied(account.purses, SUBSIDY) if overdue else account.purses
 
 
 def apply_hold_expired(account: Account, event: HoldExpired, position: int) -> Account:

@@ -30,10 +30,6 @@ def _concerns(event: Any) -> tuple[tuple[int, int], ...]:
     return ((event.terminal, event.stan),) if isinstance(event, Alarm) else concerns(event)
 
 
-def _bears_on(event: Any) -> tuple[tuple[int, int], ...]:
-    return _concerns(event) if isinstance(event, Alarm) else bears_on(event)
-
-
 def _answer_repeat(event: Any, request: Any) -> Any:
     return answer_alarm_again(event, request) if isinstance(event, Alarm) else answer_repeat(event, request)
 
@@ -62,7 +58,7 @@ ACCOUNT: Final = Kind(
     answer_repeat=_answer_repeat,
     same_content=same_content,
     concerns=_concerns,
-    bears_on=_bears_on,
+    bears_on=bears_on,
     original_of=ORIGINAL_OF,
     offline_number=OFFLINE_NUMBER,
     events_wanted=events_wanted,

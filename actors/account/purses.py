@@ -63,6 +63,11 @@ def held_in(purses: Amounts, purse: int) -> int:
     return purses[purse] if purse < len(purses) else 0
 
 
+def emptied(purses: Amounts, purse: int) -> Amounts:
+    """The purses once one of them has nothing any more."""
+    return tuple(0 if place == purse else held for place, held in enumerate(purses))
+
+
 def into(purse: int, amount: int) -> Amounts:
     """The change of all purses that puts `amount` into one."""
     return (*(0,) * purse, amount)

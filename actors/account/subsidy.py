@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from actors.account.due import with_due
 from actors.account.events import SubsidyClaimed, SubsidyClaimedAtTap, SubsidyExpired
 from actors.account.postings import SUBSIDIES, Booking, Posting
-from actors.account.purses import SUBSIDY
+from actors.account.purses import SUBSIDY, Amounts, change, into
 from actors.account.state import Account, Grant
 from actors.calendar import Moment
 from actors.ledger import PURSES
@@ -24,9 +24,11 @@ def claimable(account: Account, moment: Moment) -> tuple[Grant, ...]:
     return tuple(grant for grant in account.unclaimed if moment.time_us < grant.expires_us)
 
 
-def last_time_us(account: Account, grants: tuple[Grant, ...]) -> int:
-    """When the purse expires once these grants are in it."""
-    return max(account.subsidy_expires_us, *(grant.expires_us for grant in grants))
+def claimed(account: Account, grants: tuple[Grant, ...]) -> tuple[tuple[str, ...], int, int, Amounts]:
+    """What comes of a claim of these, at least one: batches, amount, when the purse then expires, and the balances."""
+    amount = sum(grant.amount for grant in grants)
+    expires_us = max(account.subsidy_expires_us, *(grant.expires_us for grant in grants))
+    return tuple(grant.batch for grant in grants), amount, expires_us, change(account.purses, into(SUBSIDY, amount))
 
 
 def apply_claimed(account: Account, event: SubsidyClaimed | SubsidyClaimedAtTap, position: int) -> Account:

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from actors.account.checks.amounts import range_check
 from actors.account.checks.card import card_check
 from actors.account.checks.terminal import UNREGISTERED, service_check
+from actors.account.counting import count, count_now
 from actors.account.due import with_due
 from actors.account.events import AdviceDeclined, Advised, Event
 from actors.account.family import with_drawn
 from actors.account.holds import available
 from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
-from actors.account.purses import FAMILY, change, draw, held_in
+from actors.account.purses import FAMILY, draw, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
 from actors.account.suspicion import Suspicion
@@ -50,13 +51,13 @@ def _decide(
             request.amount, request.offline_number, request.taken_us, terminal.merchant, taken.business_day,
             taken.period, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
-    held = min(request.amount, available(account))
-    paid = draw(account.purses, held, policy.spending_order)
+    covered = min(request.amount, available(account))
+    paid = draw(account.purses, covered, policy.spending_order)
     suspicious = _suspicion(account, request, plausible, taken.business_day)
     return Advised(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
         request.amount, request.offline_number, request.taken_us, terminal.merchant, taken.business_day, taken.period,
-        paid, request.amount - held, suspicious, change(account.purses, tuple(-part for part in paid)), authorization,
+        paid, request.amount - covered, suspicious, left(account.purses, paid), authorization,
     )  # fmt: skip
 
 
@@ -81,22 +82,10 @@ def _apply(account: Account, event: Advised, position: int) -> Account:
     """It counts in the purchases of its own day and meal period, unless the account has seen later ones."""
     account = with_due(replace(account, position=position, purses=event.balances))
     account = with_drawn(account, event.business_day, held_in(event.paid, FAMILY))
-    day, period, amount = event.business_day, event.period, event.amount
-    if day < account.spending_day:
-        return account
-    if day > account.spending_day:
-        return replace(
-            account, spending_day=day, spent=amount, purchases=1, spending_period=period, period_spent=amount,
-            period_purchases=1,
-        )  # fmt: skip
-    account = replace(account, spent=account.spent + amount, purchases=account.purchases + 1)
-    if period < account.spending_period:
-        return account
-    if period > account.spending_period:
-        return replace(account, spending_period=period, period_spent=amount, period_purchases=1)
-    return replace(
-        account, period_spent=account.period_spent + amount, period_purchases=account.period_purchases + 1
-    )  # fmt: skip
+    day, period = event.business_day, event.period
+    if (day, period) < (account.spending_day, account.spending_period):
+        return count(account, day, period, event.amount, 1)
+    return count_now(account, day, period, event.amount)
 
 
 def _answer(event: Advised) -> Answer:

@@ -1,6 +1,7 @@
 """Claim a subsidy (ISO 8583 0200/21): what is granted moves into the subsidy purse, asked for or not.
 
-Any purchase does it as well, with an event of its own before the purchase's.
+Any other tap does it as well, be it a purchase, a hold or an offline purchase, with an event of its own before that of
+the tap.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import Event, SubsidyClaimDeclined, SubsidyClaimed, SubsidyClaimedAtTap
 from actors.account.postings import Booking
-from actors.account.purses import SUBSIDY, change, into
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved
-from actors.account.state import Account
-from actors.account.subsidy import apply_claimed, claimable, last_time_us, subsidy_postings
+from actors.account.state import Account, Grant
+from actors.account.subsidy import apply_claimed, claimable, claimed, subsidy_postings
 from actors.calendar import Moment
 from actors.policy import Policy, Service, Terminal
 from wire.codes import Code, Reason
@@ -38,37 +38,36 @@ def claim_at_tap(account: Account, request: Any, moment: Moment, policy: Policy)
     grants = claimable(account, moment)
     if not grants:
         return None
-    amount = sum(grant.amount for grant in grants)
+    batches, amount, expires_us, balances = claimed(account, grants)
     return SubsidyClaimedAtTap(
-        account.number, moment.time_us, account.position, tuple(grant.batch for grant in grants), amount,
-        last_time_us(account, grants), moment.business_day, change(account.purses, into(SUBSIDY, amount)),
+        account.number, moment.time_us, account.position, batches, amount, expires_us, moment.business_day, balances,
     )  # fmt: skip
 
 
-def _refusal(account: Account, request: SubsidyClaim, terminal: Terminal, moment: Moment) -> Refusal | None:
+def _refusal(
+    account: Account, request: SubsidyClaim, grants: tuple[Grant, ...], terminal: Terminal, moment: Moment
+) -> Refusal | None:
     return (
         service_check(terminal, Service.SUBSIDY_CLAIM)
         or card_check(account, request.card, moment.business_day)
-        or (None if claimable(account, moment) else _NOTHING_GRANTED)
+        or (None if grants else _NOTHING_GRANTED)
     )
 
 
 def _decide(
     account: Account, request: SubsidyClaim, _original: Event | None, moment: Moment, policy: Policy, authorization: int
 ) -> SubsidyClaimed | SubsidyClaimDeclined:
-    terminal = policy.terminals.get(request.terminal, UNREGISTERED)
-    refusal = _refusal(account, request, terminal, moment)
+    terminal, grants = policy.terminals.get(request.terminal, UNREGISTERED), claimable(account, moment)
+    refusal = _refusal(account, request, grants, terminal, moment)
     if refusal is not None:
         return SubsidyClaimDeclined(
             account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
             terminal.merchant, moment.business_day, moment.period, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
-    grants = claimable(account, moment)
-    amount = sum(grant.amount for grant in grants)
+    batches, amount, expires_us, balances = claimed(account, grants)
     return SubsidyClaimed(
         account.number, moment.time_us, account.position, request.terminal, request.stan, request.card,
-        tuple(grant.batch for grant in grants), amount, last_time_us(account, grants), terminal.merchant,
-        moment.business_day, moment.period, change(account.purses, into(SUBSIDY, amount)), authorization,
+        batches, amount, expires_us, terminal.merchant, moment.business_day, moment.period, balances, authorization,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from actors.account.due import with_due
 from actors.account.events import AccountClosed, AccountClosedWithSubsidy
 from actors.account.office import done, event_start, hot_list_change, office_service
 from actors.account.postings import Booking
-from actors.account.purses import SUBSIDY, change, held_in, into
+from actors.account.purses import SUBSIDY, emptied, held_in
 from actors.account.service import EventRow, ServiceRow
 from actors.account.state import Account
 from actors.account.subsidy import subsidy_postings
@@ -36,9 +36,8 @@ def _approve(
     start, amount = event_start(account, request, moment), held_in(account.purses, SUBSIDY)
     if not amount:
         return AccountClosed(*start)
-    balances = change(account.purses, into(SUBSIDY, -amount))
     merchant = policy.terminals[request.terminal].merchant
-    return AccountClosedWithSubsidy(*start[:-1], balances, amount, merchant, moment.period)
+    return AccountClosedWithSubsidy(*start[:-1], emptied(account.purses, SUBSIDY), amount, merchant, moment.period)
 
 
 def _apply(account: Account, event: AccountClosed | AccountClosedWithSubsidy, position: int) -> Account:
