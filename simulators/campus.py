@@ -23,11 +23,11 @@ from wire.noise import KEY_BYTES
 SECRETS_NAME = "secrets.toml"
 
 _ACCOUNT_SERVICES = frozenset({"reversal", "balance-inquiry", "mini-statement"})
-_SELLS = _ACCOUNT_SERVICES | {"purchase"}
+_SELLS = _ACCOUNT_SERVICES | {"purchase", "refund"}
 _METERS = frozenset({"hold", "capture", "release"})
 SERVICES_BY_KIND: Mapping[str, frozenset[str]] = {
-    "canteen": _SELLS | {"refund", "advice"},
-    "shop": _SELLS | {"refund", "advice"},
+    "canteen": _SELLS | {"advice"},
+    "shop": _SELLS | {"advice"},
     "bath": _SELLS | _METERS,
     "charger": _SELLS | _METERS,
     "printer": _SELLS | _METERS,

@@ -42,14 +42,13 @@ TERMINALS_MAX = 100_000
 STATION_NAME = re.compile(r"[a-z0-9-]{1,32}")
 _YUAN = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 
-_SELLS = frozenset({Service.PURCHASE, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT})
-
 _INQUIRIES = (Service.BALANCE_INQUIRY, Service.MINI_STATEMENT)
+_SELLS = frozenset({Service.PURCHASE, Service.REVERSAL, Service.REFUND, *_INQUIRIES})
 
 _MINUTE_US = 60_000_000
 
 SERVICES_BY_KIND = {
-    **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.REFUND, Service.ADVICE}),
+    **dict.fromkeys(("canteen", "shop"), _SELLS | {Service.ADVICE}),
     **dict.fromkeys(("bath", "charger", "printer"), _SELLS | {Service.HOLD, Service.CAPTURE, Service.RELEASE}),
     "top-up": frozenset(
         {Service.TOP_UP, Service.SUBSIDY_CLAIM, Service.REVERSAL, Service.BALANCE_INQUIRY, Service.MINI_STATEMENT}

@@ -303,10 +303,10 @@ UNCOUNTED: Final = -1
 
 
 class Refunded(Struct, array_like=True, tag=9, frozen=True, gc=False):
-    """Some or all of what a purchase paid was given back: `returned` is the change of each purse.
+    """Some or all of what was paid was given back: `returned` is the change of each purse.
 
-    `left` is what may still be given back of that purchase, by purse: the next refund needs no older event.
-    `original_period` is that in which the purchase counts, or UNCOUNTED.
+    `left` is what may still be given back of that payment, by purse: the next refund needs no older event.
+    `original_business_day` and `original_period` are those in which it counts; the period may be UNCOUNTED.
     """
 
     account: str
@@ -326,6 +326,18 @@ class Refunded(Struct, array_like=True, tag=9, frozen=True, gc=False):
     left: tuple[int, ...]
     balances: tuple[int, ...]
     authorization: int
+
+
+class PostedRefunded(Refunded, array_like=True, tag=122, frozen=True, gc=False):
+    """Some or all of a capture or an offline purchase was given back: what was posted, whatever the purses held.
+
+    Of `amount`, `settled` went to suspense, which is still owed `shortfall_left`, and the rest to the purses. What went
+    into the family purse was drawn on `drawn_on`.
+    """
+
+    drawn_on: int
+    settled: int
+    shortfall_left: int
 
 
 class RefundDeclined(Struct, array_like=True, tag=10, frozen=True, gc=False):
@@ -847,6 +859,7 @@ Decided = (
     | Advised
     | AdviceDeclined
     | Refunded
+    | PostedRefunded
     | RefundDeclined
     | Held
     | HoldDeclined

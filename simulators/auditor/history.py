@@ -134,9 +134,7 @@ class AccountHistory:
         match request:
             case Purchase() | Capture():
                 return -sum(reply.paid)
-            case TopUp() | Refund():
-                return request.amount
-            case CorrectEntry():
+            case TopUp() | CorrectEntry():
                 return request.amount
             case ReplaceCard() | SettleSuspicion():
                 return -sum(reply.paid)
@@ -144,8 +142,15 @@ class AccountHistory:
                 return -self.effects.get((request.original_terminal, request.original_stan), 0)
             case Advice():
                 return -sum(reply.paid)
+            case Refund():
+                return request.amount - self._never_paid(request)
             case _:
                 return 0
+
+    def _never_paid(self, request: Refund) -> int:
+        """What of a refund goes back to where its original fell short."""
+        original = self.worlds[0].decided.get((request.original_terminal, request.original_stan))
+        return 0 if original is None else min(request.amount, original.owed)
 
     def _follow(self, world: World, request: AccountRequest, reply: AccountReply) -> World:
         """The world that the switch claims, so that one fault is reported once."""
@@ -155,13 +160,12 @@ class AccountHistory:
         change = added(purses, negative(world.purses))
         paid, authorized = purses_told(reply.paid), reply.authorization != 0
         outcome = Outcome(reply.code, reply.reason, change, _padded(reply.balances), paid, authorized)
-        decision = Decision(request, outcome)
+        decision = Decision(request, outcome, period=self.rules.period, day=self.rules.today)
         decided = {**world.decided, identity_of(request): decision, key_of(request): decision}
         if isinstance(request, Reversal) and reply.code is Code.APPROVED:
             original = request.original_terminal, request.original_stan
             decided[original] = decided.get(original, Decision(None, None))._replace(is_reversed=True)
-        spent = world.spent + (sum(paid) if isinstance(request, Purchase) else 0)
-        return replace(world, purses=purses, spent=spent, decided=decided)
+        return replace(world, purses=purses, decided=decided)
 
     def _explain(self, request: AccountRequest, reply: AccountReply, possible: list[World]) -> Finding:
         terminal, stan = key_of(request)

@@ -6,9 +6,9 @@ from simulators.auditor.world import World
 
 
 def shortfalls(world: World) -> int:
-    """Minor units that the account of this world owes: of what is suspicious, and neither settled nor undone."""
+    """Minor units that the account of this world owes: of what is suspicious, and neither settled, undone nor refunded."""
     return sum(
-        owed
+        owed - world.decided[key].settled
         for key, owed in world.suspicious.items()
         if key not in world.settled and not world.decided[key].is_reversed
     )

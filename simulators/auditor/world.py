@@ -14,7 +14,7 @@ from simulators.accounts import Card, CardState, Purses
 from simulators.auditor.requests import Key, content_of, identity_of, key_of
 from simulators.campus import Limits, PriceRule, Terminal
 from wire.codes import Code, Reason
-from wire.messages import AccountRequest
+from wire.messages import AccountRequest, Advice, Capture
 
 NOTHING: Purses = (0, 0, 0)
 _SHOW_BALANCES = frozenset({Code.APPROVED, Code.INSUFFICIENT_FUNDS, Code.OVER_AMOUNT_LIMIT})
@@ -92,11 +92,26 @@ class Decision(NamedTuple):
     period: int | None = None
     """The meal period in which it was decided, or happened, if that is known."""
 
-    of_today: bool = True
-    """Whether it counts in today's purchases."""
+    day: int = 0
+    """The business day on which it was decided, or happened; 0: one that was over, or none."""
 
     given_back: Purses = NOTHING
     """What refunds of it have returned to each purse, in minor units."""
+
+    settled: int = 0
+    """What refunds of it have returned of what its account never paid."""
+
+    @property
+    def owed(self) -> int:
+        """What its account should have paid and did not, and no refund has taken off."""
+        if not isinstance(self.request, Capture | Advice) or self.outcome is None or not self.outcome.authorized:
+            return 0
+        return self.request.amount - sum(self.outcome.paid) - self.settled
+
+    @property
+    def is_refunded(self) -> bool:
+        """At least in part."""
+        return self.given_back != NOTHING or self.settled > 0
 
 
 class HoldState(Enum):
@@ -118,11 +133,10 @@ class Hold(NamedTuple):
 
 
 class World(Struct, frozen=True):
-    """One possible present: `purses` and `spent` (on the business day) in minor units."""
+    """One possible present: `purses` in minor units."""
 
     card: Card
     purses: Purses
-    spent: int
     decided: dict[Key, Decision]
     """By what requests are known by; an offline purchase by its STAN too."""
 
@@ -201,12 +215,12 @@ class World(Struct, frozen=True):
 
 def first_world(card: Card) -> World:
     """Before the first request."""
-    return World(card, card.purses, 0, {})
+    return World(card, card.purses, {})
 
 
 def unopened_world(account: str) -> World:
     """Before there was such an account."""
-    return World(Card(account, "", CardState.CLOSED, date.min, "", NOTHING), NOTHING, 0, {}, opened=False)
+    return World(Card(account, "", CardState.CLOSED, date.min, "", NOTHING), NOTHING, {}, opened=False)
 
 
 def at_time(world: World, now_us: int) -> World:
@@ -221,12 +235,16 @@ def at_time(world: World, now_us: int) -> World:
 
 
 def decide(
-    world: World, request: AccountRequest, outcome: Outcome, period: int | None = None, **changes: Any
+    world: World, request: AccountRequest, outcome: Outcome, rules: Rules | None = None, **changes: Any
 ) -> tuple[World, Outcome]:
-    """The world in which `request` had this outcome; its purses change as the outcome says, other fields as given."""
+    """The world in which `request` had this outcome; its purses change as the outcome says, other fields as given.
+
+    `rules`: of the day and meal period in which it counts; None if it counts in none.
+    """
+    period, day = (None, 0) if rules is None else (rules.period, rules.today)
     decided = {
         **world.decided,
-        identity_of(request): Decision(request, outcome, period=period),
+        identity_of(request): Decision(request, outcome, period=period, day=day),
         **changes.pop("decided", {}),
     }
     return replace(world, purses=added(world.purses, outcome.change), decided=decided, **changes), outcome

@@ -6,13 +6,17 @@ from typing import Any
 
 from example_campus import (
     ALICE,
+    BATH,
     BOB,
     OTHER_TILL,
     TILL,
     TOP_UP_MACHINE,
+    advice,
     answer_of,
+    capture,
     card_of,
     highest_stans,
+    hold,
     opened_shard,
     opening,
     perform,
@@ -106,6 +110,33 @@ def test_refund_and_reversal_of_each_other_change_nothing(store: Store) -> None:
         assert answer_of(shard, request) == answer
     assert shard.ledger.balances == before
     assert shard.state(ALICE).purses == (10_000 - 1_500 + 900 + 500,)
+    assert_sound(store, shard)
+
+
+def test_refunds_of_a_capture_and_of_an_offline_purchase_that_fell_short(store: Store) -> None:
+    shard = opened_shard(store, opening(balance=1_000))
+    held, late = hold(1, 600), advice(2, 1, 700)
+    used, twice = capture(3, held, 500), replace(late, stan=9)
+    answers = perform(shard, held, used, late, twice)
+    assert [(word(answer), answer.paid) for answer in answers] == [
+        (APPROVED, ()), (APPROVED, (500,)), (APPROVED, (500,)), (APPROVED, (500,)),
+    ]  # fmt: skip
+    assert shard.ledger.balances["suspense", 0] == -200
+    bath = BATH.number
+    asked = refund(4, used, 200, bath), refund(5, late, 150), refund(6, late, 150), refund(7, late, 401)
+    answers = perform(shard, *asked)
+    assert [(word(answer), answer.balances) for answer in answers] == [
+        (APPROVED, (200,)), (APPROVED, (200,)), (APPROVED, (300,)), (MORE_THAN_LEFT, ()),
+    ]  # fmt: skip
+    assert shard.ledger.balances["suspense", 0] == 0
+    shard = restarted(store)
+    assert perform(shard, *asked) == answers
+    assert word(answer_of(shard, refund(8, late, 400))) == APPROVED
+    assert word(answer_of(shard, refund(9, used, 300, bath))) == APPROVED
+    assert shard.state(ALICE).purses == (1_000,)
+    assert shard.ledger.balances["merchant", TILL.merchant] == shard.ledger.balances["merchant", BATH.merchant] == 0
+    assert word(answer_of(shard, reversal(10, used, bath))) == (Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
+    assert word(answer_of(shard, reversal(11, held, bath))) == (Code.INVALID_TRANSACTION, Reason.HOLD_CAPTURED)
     assert_sound(store, shard)
 
 

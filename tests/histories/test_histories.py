@@ -550,9 +550,11 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), other_terminal=st.none() | TERMINALS, share=st.integers(1, 5))
     def refund(self, data: st.DataObject, other_terminal: int | None, share: int) -> None:
-        """Of anything, and mostly of purchases: a fifth of what was asked for, up to all of it, or a fen more."""
-        purchases = [request for request in self.asked if isinstance(request, Purchase)]
-        named = data.draw(st.sampled_from(purchases or self.asked) | st.sampled_from(self.asked))
+        """Of anything, and mostly of what is paid: a fifth of what was asked for, up to all of it, or a fen more."""
+        payments = [
+            [request for request in self.asked if isinstance(request, kind)] for kind in (Purchase, Advice, Capture)
+        ]
+        named = data.draw(st.sampled_from(data.draw(st.sampled_from([*payments, self.asked])) or self.asked))
         amount = getattr(named, "amount", 1) * share // 5 + data.draw(st.sampled_from([0, 0, 0, 1]))
         terminal = other_terminal or named.terminal
         self.ask(Refund(terminal, next(self.stans), 1_000, named.account, named.terminal, named.stan, amount))

@@ -160,6 +160,12 @@ def test_tills_of_canteens_and_shops_may_upload():
     assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.ADVICE in services} == {"canteen", "shop"}
 
 
+def test_whoever_sells_gives_refunds():
+    assert {kind for kind, services in SERVICES_BY_KIND.items() if Service.REFUND in services} == {
+        kind for kind, services in SERVICES_BY_KIND.items() if Service.PURCHASE in services
+    }
+
+
 def test_sessions_are_optional_and_each_key_of_them(campus_file):
     before, _, rest = EXAMPLE.partition("\n[sessions]")
     after = rest[rest.index("\n# Meal periods") :]

@@ -1,8 +1,12 @@
-"""Refund (ISO 8583 0200/20): goods come back, and what was paid for them goes back to the purses that paid it."""
+"""Refund (ISO 8583 0200/20): goods come back, and what was paid for them goes back to the purses that paid it.
+
+What was posted whatever the purses held, a capture or an offline purchase, may have fallen short. Then suspense gets
+its money back first, as if less had been taken.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -10,23 +14,30 @@ from actors.account.checks.amounts import range_check
 from actors.account.checks.card import open_check
 from actors.account.checks.original import names_same_original
 from actors.account.checks.refusal import Refusal
+from actors.account.checks.suspicious import ORIGINAL_SETTLED
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
 from actors.account.due import with_due
 from actors.account.events import (
     UNCOUNTED,
+    AdviceDeclined,
+    Advised,
+    Captured,
+    CaptureDeclined,
     Event,
     HoldReversed,
+    PostedRefunded,
     Purchased,
     PurchaseDeclined,
     PurchasedUncounted,
     RefundDeclined,
     Refunded,
     Reversed,
+    SuspicionSettled,
     Tombstoned,
 )
 from actors.account.family import with_returned
-from actors.account.postings import MERCHANTS, Booking, purse_postings
+from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
 from actors.account.purses import FAMILY, Amounts, change, draw, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved
 from actors.account.state import Account
@@ -34,6 +45,9 @@ from actors.calendar import Moment
 from actors.policy import Policy, Service, Terminal
 from wire.codes import Code, Reason
 from wire.messages import Refund
+
+Payment = Purchased | Captured | Advised
+"""What may be refunded."""
 
 _NOT_FOUND: Final = Refusal(Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND)
 _NOT_REFUNDABLE: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_REFUNDABLE)
@@ -53,16 +67,35 @@ def _refusal(account: Account, request: Refund, terminal: Terminal, original: Ev
     )
 
 
+class _Refundable(NamedTuple):
+    """What may still be given back of a payment, and where it counts."""
+
+    purses: Amounts
+    shortfall: int
+    """What suspense is owed."""
+
+    business_day: int
+    period: int
+    """May be UNCOUNTED."""
+
+    drawn_on: int
+    """The business day on which it drew from the family purse."""
+
+
 def _original_check(request: Refund, terminal: Terminal, original: Event | None) -> Refusal | None:
-    """What the request names is a purchase of the same merchant's that stands, and of which so much is left."""
+    """What the request names is a payment to the same merchant that stands, and of which so much is left."""
     match original:
         case None:
             return _NOT_FOUND
-        case PurchaseDeclined():
+        case PurchaseDeclined() | CaptureDeclined() | AdviceDeclined():
             return _ORIGINAL_DECLINED
         case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
             return _ORIGINAL_REVERSED
-        case Purchased():
+        case SuspicionSettled() if names_same_original(request, original):
+            return ORIGINAL_SETTLED  # what it owed was collected since, or written off
+        case Captured() if names_same_original(request, original):
+            return _NOT_REFUNDABLE  # a hold: what was captured of it is refunded
+        case Purchased() | Captured() | Advised():
             pass
         case Refunded() if names_same_original(request, original):
             pass
@@ -70,19 +103,26 @@ def _original_check(request: Refund, terminal: Terminal, original: Event | None)
             return _NOT_REFUNDABLE
     if original.merchant != terminal.merchant:
         return _OTHER_MERCHANT
-    return _MORE_THAN_LEFT if request.amount > sum(_refundable(original)) else None
+    refundable = _refundable(original)
+    return _MORE_THAN_LEFT if request.amount > sum(refundable.purses) + refundable.shortfall else None
 
 
-def _refundable(original: Purchased | Refunded) -> Amounts:
-    """What may still be given back, by purse."""
-    return original.left if isinstance(original, Refunded) else original.paid
-
-
-def _counts_in(original: Purchased | Refunded) -> tuple[int, int]:
-    """Business day and meal period in which the purchase counts."""
-    if isinstance(original, Refunded):
-        return original.original_business_day, original.original_period
-    return original.business_day, UNCOUNTED if isinstance(original, PurchasedUncounted) else original.period
+def _refundable(original: Payment | Refunded) -> _Refundable:
+    if isinstance(original, Captured | Refunded):
+        day, period = original.original_business_day, original.original_period
+    else:
+        day, period = original.business_day, original.period
+    match original:
+        case PostedRefunded():
+            return _Refundable(original.left, original.shortfall_left, day, period, original.drawn_on)
+        case Refunded():
+            return _Refundable(original.left, 0, day, period, day)
+        case Captured() | Advised():
+            return _Refundable(original.paid, original.shortfall, day, period, original.business_day)
+        case PurchasedUncounted():
+            return _Refundable(original.paid, 0, day, UNCOUNTED, day)
+        case _:
+            return _Refundable(original.paid, 0, day, period, day)
 
 
 def _decide(
@@ -96,27 +136,40 @@ def _decide(
             request.original_terminal, request.original_stan, request.amount, terminal.merchant, moment.business_day,
             moment.period, refusal.code, refusal.reason, account.purses,
         )  # fmt: skip
-    assert isinstance(original, Purchased | Refunded), "nothing else passes the checks"
-    refundable = _refundable(original)
+    assert isinstance(original, Payment | Refunded), "nothing else passes the checks"
+    purses, shortfall, day, period, drawn_on = _refundable(original)
+    settled = min(request.amount, shortfall)
     # The purse that was drawn on last is repaid first: what then is left of the purchase is what a smaller one would
     # have drawn.
-    returned = draw(refundable, request.amount, reversed(policy.spending_order))
-    return Refunded(
+    returned = draw(purses, request.amount - settled, reversed(policy.spending_order))
+    refunded = (
         account.number, moment.time_us, account.position, request.terminal, request.stan,
-        request.original_terminal, request.original_stan, request.amount, terminal.merchant, *_counts_in(original),
-        moment.business_day, moment.period, returned, left(refundable, returned), change(account.purses, returned),
+        request.original_terminal, request.original_stan, request.amount, terminal.merchant, day, period,
+        moment.business_day, moment.period, returned, left(purses, returned), change(account.purses, returned),
         authorization,
     )  # fmt: skip
+    if isinstance(original, Captured | Advised | PostedRefunded):
+        return PostedRefunded(*refunded, drawn_on, settled, shortfall - settled)
+    return Refunded(*refunded)
 
 
 def _apply(account: Account, event: Refunded, position: int) -> Account:
-    """What is given back no longer counts in money; in number, the purchase counts until nothing of it is left."""
-    after = replace(account, position=position, purses=event.balances)
-    purchases = 0 if any(event.left) or event.original_period == UNCOUNTED else 1
-    after = with_due(uncount(after, event.original_business_day, event.original_period, event.amount, purchases))
+    after = _uncounted(account, event, position, rest=any(event.left))
     if event.original_period == UNCOUNTED:
         return after
     return with_returned(after, event.original_business_day, held_in(event.returned, FAMILY))
+
+
+def _apply_posted(account: Account, event: PostedRefunded, position: int) -> Account:
+    after = _uncounted(account, event, position, rest=any(event.left) or event.shortfall_left > 0)
+    return with_returned(after, event.drawn_on, held_in(event.returned, FAMILY))
+
+
+def _uncounted(account: Account, event: Refunded, position: int, *, rest: bool) -> Account:
+    """What is given back no longer counts in money; in number, the purchase counts until there is no `rest` of it."""
+    after = replace(account, position=position, purses=event.balances)
+    purchases = 0 if rest or event.original_period == UNCOUNTED else 1
+    return with_due(uncount(after, event.original_business_day, event.original_period, event.amount, purchases))
 
 
 def _book(event: Refunded) -> Booking:
@@ -127,13 +180,21 @@ def _book(event: Refunded) -> Booking:
     )
 
 
+def _book_posted(event: PostedRefunded) -> Booking:
+    totals, amount, postings = _book(event)
+    return totals, amount, (*postings, (SUSPENSE, event.settled)) if event.settled else postings
+
+
+_REFUNDED: Final = EventRow(_apply, approved, lambda event: sum(event.returned), _book, uses_original=True)
+
 REFUND: Final = ServiceRow(
     service=Service.REFUND,
     request=Refund,
     content=("original_terminal", "original_stan", "amount"),
     decide=_decide,
     events={
-        Refunded: EventRow(_apply, approved, lambda event: event.amount, _book, uses_original=True),
+        Refunded: _REFUNDED,
+        PostedRefunded: _REFUNDED._replace(apply=_apply_posted, book=_book_posted),
         RefundDeclined: DECLINED,
     },
     names_original=True,

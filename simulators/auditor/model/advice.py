@@ -41,12 +41,11 @@ def advice_outcomes(world: World, request: Advice, rules: Rules) -> Iterator[tup
     for is_now in _may_be_now(request.taken_us, rules.day_starts_us):
         of_today = is_now or request.taken_us >= rules.day_starts_us
         period = rules.period if is_now or request.taken_us >= rules.period_starts_us else EARLIER_PERIOD
-        decision = Decision(request, outcome, period=period, of_today=of_today)
-        spent = world.spent + (request.amount if of_today else 0)
+        decision = Decision(request, outcome, period=period, day=rules.today if of_today else 0)
         decided = {own: decision, identity_of(request): decision}
         clean = not owed and not is_now and not _is_ahead(world, request) and _is_card_good(world, request, rules)
         suspicious = world.suspicious if clean else {**world.suspicious, own: owed}
-        yield decide(world, request, outcome, spent=spent, uploaded=True, decided=decided, suspicious=suspicious)
+        yield decide(world, request, outcome, uploaded=True, decided=decided, suspicious=suspicious)
 
 
 def _is_ahead(world: World, request: Advice) -> bool:

@@ -41,7 +41,7 @@ def hold_outcomes(world: World, request: Hold, rules: Rules) -> Iterator[tuple[W
             continue
         held = HeldAmount(request.amount, world.now_us + rules.hold_lifetime_us)
         outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
-        yield decide(world, request, outcome, rules.period, holds={**world.holds, key_of(request): held})
+        yield decide(world, request, outcome, rules, holds={**world.holds, key_of(request): held})
 
 
 def _hold_problems(world: World, request: Hold, rules: Rules) -> Iterator[Verdict | None]:
@@ -82,8 +82,7 @@ def capture_outcomes(world: World, request: Capture, rules: Rules) -> Iterator[t
     late = world.holds[named].state is HoldState.EXPIRED
     suspicious = {**world.suspicious, key_of(request): owed} if late or owed else world.suspicious
     outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-    spent = world.spent + request.amount
-    yield decide(world, request, outcome, holds=holds, spent=spent, suspicious=suspicious)
+    yield decide(world, request, outcome, rules, holds=holds, suspicious=suspicious)
 
 
 def release_outcomes(world: World, request: Release, rules: Rules) -> Iterator[tuple[World, Outcome]]:

@@ -34,16 +34,14 @@ def limits_of(world: World, rules: Rules) -> Limits:
 def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdict | None]:
     """What the limits may say to one more purchase, in their order; None at the end if they may allow it."""
     limits = limits_of(world, rules)
-    counted: list[Decision] = []
-    if limits.period_max or limits.day_count_max or limits.period_count_max:
-        counted = [decision for key, decision in world.decided.items() if _counts(key, decision, world)]
-    lately = [_amount(decision) for decision in counted if _period(decision, world) == rules.period]
+    today = [(_amount(decision), period) for day, period, decision in _counted(world) if day == rules.today]
+    lately = [each for each, period in today if period == rules.period]
     day_known = rules.whole_day
     period_known = day_known and rules.period is not None
     for verdict, limit, reached, is_known in (
-        (_DAY_AMOUNT, limits.day_max, world.spent + world.held + amount, day_known),
+        (_DAY_AMOUNT, limits.day_max, sum(each for each, _ in today) + amount, day_known),
         (_PERIOD_AMOUNT, limits.period_max, sum(lately) + amount, period_known),
-        (_DAY_COUNT, limits.day_count_max, len(counted) + 1, day_known),
+        (_DAY_COUNT, limits.day_count_max, len(today) + 1, day_known),
         (_PERIOD_COUNT, limits.period_count_max, len(lately) + 1, period_known),
     ):
         if limit and not is_known:
@@ -57,7 +55,7 @@ def spending_problems(world: World, amount: int, rules: Rules) -> Iterator[Verdi
 def spendable(world: World, rules: Rules) -> tuple[int, int, int]:
     """What purchases may draw from each purse."""
     main, subsidy, _ = world.purses
-    return max(0, main - limits_of(world, rules).balance_min), subsidy, _family_allowance(world)
+    return max(0, main - limits_of(world, rules).balance_min), subsidy, _family_allowance(world, rules)
 
 
 def drawn(world: World, amount: int, rules: Rules) -> Purses:
@@ -81,22 +79,33 @@ def paid_by(purses: Purses, amount: int, spending_order: tuple[int, ...]) -> Pur
     return parts[0], parts[1], parts[2]
 
 
-def _family_allowance(world: World) -> int:
+def _family_allowance(world: World, rules: Rules) -> int:
     """What one purchase may draw from the family purse now."""
     allowed, policy = world.purses[2], world.family
     if policy is not None and policy.purchase_max:
         allowed = min(allowed, policy.purchase_max)
     if policy is not None and policy.day_max:
-        counted = (decision for key, decision in world.decided.items() if _counts(key, decision, world))
+        # A capture draws when it is made, and not when its hold was.
+        today = (decision for _, _, decision in _counted(world) if decision.day == rules.today)
         drawn = sum(
-            decision.outcome.paid[2] - decision.given_back[2] for decision in counted if decision.outcome is not None
+            decision.outcome.paid[2] - decision.given_back[2] for decision in today if decision.outcome is not None
         )
         allowed = max(0, min(allowed, policy.day_max - drawn))
     return allowed
 
 
+def _counted(world: World) -> Iterator[tuple[int, int | None, Decision]]:
+    """All that counts as a purchase, with its business day and meal period: a capture has those of its hold."""
+    for key, decision in world.decided.items():
+        if _counts(key, decision, world):
+            request, counts = decision.request, decision
+            if isinstance(request, Capture):
+                counts = world.decided[request.original_terminal, request.original_stan]
+            yield counts.day, counts.period, decision
+
+
 def _counts(key: Key, decision: Decision, world: World) -> bool:
-    """An offline purchase, which is known by its STAN too, counts once, and on its own day.
+    """An offline purchase, which is known by its STAN too, counts once.
 
     A hold counts while it is outstanding, and then what was captured of it.
     """
@@ -105,23 +114,13 @@ def _counts(key: Key, decision: Decision, world: World) -> bool:
         return key in world.holds and world.holds[key].state is HoldState.OUTSTANDING
     if not isinstance(request, Purchase | Advice | Capture) or key != identity_of(request):
         return False
-    wholly_refunded = any(decision.given_back) and not _amount(decision)
-    counts = outcome is not None and outcome.authorized and decision.of_today
-    return counts and not decision.is_reversed and not wholly_refunded
-
-
-def _period(decision: Decision, world: World) -> int | None:
-    """The meal period in which it counts: a capture in that of its hold."""
-    request = decision.request
-    if isinstance(request, Capture):
-        return world.decided[request.original_terminal, request.original_stan].period
-    return decision.period
+    wholly_refunded = decision.is_refunded and not _amount(decision)
+    return outcome is not None and outcome.authorized and not decision.is_reversed and not wholly_refunded
 
 
 def _amount(decision: Decision) -> int:
-    """What a purchase paid and got not back; what an offline one cost; what was held, or captured."""
+    """What a purchase paid and got not back; what an offline one cost, or was captured, likewise; what is held."""
     assert isinstance(decision.request, Purchase | Advice | Hold | Capture)
     assert decision.outcome is not None
-    if not isinstance(decision.request, Purchase):
-        return decision.request.amount
-    return sum(decision.outcome.paid) - sum(decision.given_back)
+    cost = sum(decision.outcome.paid) if isinstance(decision.request, Purchase) else decision.request.amount
+    return cost - sum(decision.given_back) - decision.settled

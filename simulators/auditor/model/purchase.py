@@ -35,7 +35,7 @@ def purchase_outcomes(world: World, request: Purchase, rules: Rules) -> Iterator
             paid = paid_by(spendable(world, rules), price, rules.spending_order)
             change = negative(paid)
             outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-            yield decide(world, request, outcome, rules.period, spent=world.spent + price, wrong_tries=tries)
+            yield decide(world, request, outcome, rules, wrong_tries=tries)
 
 
 def _prices(world: World, request: Purchase, rules: Rules) -> Iterator[int]:

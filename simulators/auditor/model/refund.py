@@ -1,4 +1,4 @@
-"""Refund: what a purchase paid, or a part of it, goes back to the purses that paid it."""
+"""Refund: what was paid, or a part of it, goes back to the purses that paid it; what was never paid, to nobody."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from simulators.accounts import Purses
 from simulators.auditor.model.checks import Verdict, amount_problem, closed_problem, terminal_problem
+from simulators.auditor.requests import identity_of
 from simulators.auditor.world import NOTHING, Decision, Outcome, Rules, World, added, decide, negative, refuse
 from wire.codes import Code, Reason
-from wire.messages import Purchase, Refund
+from wire.messages import Advice, Capture, Purchase, Refund
 
 
 def refund_outcomes(world: World, request: Refund, rules: Rules) -> Iterator[tuple[World, Outcome]]:
@@ -19,33 +20,42 @@ def refund_outcomes(world: World, request: Refund, rules: Rules) -> Iterator[tup
         terminal_problem(request, rules)
         or amount_problem(request.amount)
         or closed_problem(world)
-        or _original_problem(request, original, rules)
+        or _original_problem(world, request, original, rules)
     )
     if problem is not None or original is None:
         yield refuse(world, request, *(problem or _NOT_FOUND))
         return
-    change = _taken_last_first(_left(original), request.amount, rules.spending_order)
+    settled = min(request.amount, original.owed)
+    change = _taken_last_first(_left(original), request.amount - settled, rules.spending_order)
     outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), NOTHING, authorized=True)
-    refunded = original._replace(given_back=added(original.given_back, change))
-    yield decide(world, request, outcome, spent=world.spent - request.amount, decided={original_key: refunded})
+    refunded = original._replace(given_back=added(original.given_back, change), settled=original.settled + settled)
+    keys = original_key, original_key if original.request is None else identity_of(original.request)
+    yield decide(world, request, outcome, decided=dict.fromkeys(keys, refunded))
 
 
 _NOT_FOUND: Verdict = Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND
 
 
-def _original_problem(request: Refund, original: Decision | None, rules: Rules) -> Verdict | None:
+def _original_problem(world: World, request: Refund, original: Decision | None, rules: Rules) -> Verdict | None:
     if original is None:
         return _NOT_FOUND
     if original.is_reversed:
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED
-    if not isinstance(original.request, Purchase):
+    if (request.original_terminal, request.original_stan) in world.settled:
+        return Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED
+    if not isinstance(original.request, Purchase | Capture | Advice):
         return Code.INVALID_TRANSACTION, Reason.NOT_REFUNDABLE
     if original.outcome is None or not original.outcome.authorized:
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_DECLINED
-    if rules.terminals[request.terminal].merchant != rules.terminals[request.original_terminal].merchant:
+    if rules.terminals[request.terminal].merchant != rules.terminals[_sold_by(original.request)].merchant:
         return Code.NOT_PERMITTED_TO_TERMINAL, Reason.OTHER_MERCHANT
-    more = request.amount > sum(_left(original))
+    more = request.amount > sum(_left(original)) + original.owed
     return (Code.INVALID_AMOUNT, Reason.MORE_THAN_LEFT) if more else None
+
+
+def _sold_by(payment: Purchase | Capture | Advice) -> int:
+    """The terminal; of a capture, that of its hold."""
+    return payment.original_terminal if isinstance(payment, Capture) else payment.terminal
 
 
 def _left(original: Decision) -> Purses:

@@ -36,8 +36,7 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
         yield refuse(world, request, *problem)
         return
     marked = original._replace(request=original.request or _named(request), is_reversed=True)
-    outcome, spent, holds = Outcome(Code.APPROVED, Reason.NONE), world.spent, world.holds
-    suspicious = world.suspicious
+    outcome, holds, suspicious = Outcome(Code.APPROVED, Reason.NONE), world.holds, world.suspicious
     if hold is not None and hold.state is HoldState.OUTSTANDING:
         holds = {**holds, original_key: hold._replace(state=HoldState.REVERSED)}
         outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
@@ -50,12 +49,8 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
                 suspicious = {**suspicious, key_of(request): owed - taken}
             change, paid = (-taken, 0, 0), NOTHING
         outcome = Outcome(Code.APPROVED, Reason.NONE, change, added(world.purses, change), paid, authorized=True)
-        if isinstance(original.request, Purchase):
-            spent -= sum(original.outcome.paid)
-        elif isinstance(original.request, Capture):
-            spent -= original.request.amount
     decided = {original_key: marked}
-    yield decide(world, request, outcome, spent=spent, holds=holds, suspicious=suspicious, decided=decided)
+    yield decide(world, request, outcome, holds=holds, suspicious=suspicious, decided=decided)
 
 
 def _named(request: Reversal) -> Purchase:
@@ -66,7 +61,7 @@ def _named(request: Reversal) -> Purchase:
 def _original_problem(request: Reversal, original: Decision, hold: HeldAmount | None) -> Verdict | None:
     if hold is not None and hold.state is HoldState.CAPTURED:
         return Code.INVALID_TRANSACTION, Reason.HOLD_CAPTURED
-    if original.given_back != NOTHING:
+    if original.is_refunded:
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED
     if isinstance(original.request, Purchase | TopUp | Hold | Capture):
         differs = original.request.amount != request.amount

@@ -24,7 +24,7 @@ def settlement_problem(world: World, request: SettleSuspicion) -> Verdict | None
     if original.is_reversed:
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED
     owed = world.suspicious.get(named)
-    if owed is None:
+    if owed is None or original.is_refunded:
         return Code.INVALID_TRANSACTION, Reason.NOT_SUSPICIOUS
     if request.how is Settlement.ACCEPT:
         return (Code.INVALID_TRANSACTION, Reason.OWED) if owed else None

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from example_campus import (
+    BATH,
     BREAKFAST,
+    CALENDAR,
+    DAY_US,
     KIOSK,
     LUNCH,
     NOON,
@@ -16,6 +19,9 @@ from example_campus import (
     TILL,
     TODAY,
     account,
+    advice,
+    capture,
+    hold,
     purchase,
     refund,
     reversal,
@@ -23,11 +29,14 @@ from example_campus import (
 )
 from msgspec.structs import replace
 
+from actors.account.booking import postings
 from actors.account.card import CardState
 from actors.account.checks.amounts import AMOUNT_MAX
-from actors.account.events import RefundDeclined, Refunded, Reversed
-from actors.account.tables import DECIDE
+from actors.account.events import Held, PostedRefunded, RefundDeclined, Refunded, Reversed
+from actors.account.expiry import fall_due
+from actors.account.tables import APPLY, DECIDE
 from wire.codes import Code, Reason
+from wire.messages import Hold
 
 ACCOUNT = account(position=7)
 OWN = (ACCOUNT.number, NOON_US, 7)
@@ -133,6 +142,85 @@ def test_refund_at_another_terminal_of_the_merchant_outside_its_hours() -> None:
     assert (event.terminal, event.merchant) == (1009, TILL.merchant)
 
 
+HOLD = hold(11, 900)
+YESTERDAY = CALENDAR.moment(NOON_US - DAY_US)
+HELD = DECIDE[Hold](RICH, HOLD, None, YESTERDAY, POLICY, 98)
+HOLDER = APPLY[Held](RICH, HELD, 7)
+CAPTURED = decided(capture(12, HOLD, 800), HELD, HOLDER)
+EXPIRED = fall_due(HOLDER, NOON)
+CAPTURED_LATE = decided(capture(12, HOLD, 800), EXPIRED, account(position=7, purses=(100, 50, 200)))
+UPLOADED = decided(advice(13, 1, 800, terminal=BATH.number), holder=account(position=7, purses=(100, 50, 200)))
+
+
+def back(amount: int, original: Any, newest: Any = None) -> Any:
+    """The event of a refund of a capture or an offline purchase, at the bath."""
+    return decided(refund(14, original, amount, BATH.number), newest or original)
+
+
+def test_refund_of_a_capture_returns_to_the_purses_and_to_the_days_in_which_it_counts() -> None:
+    assert CAPTURED.paid == (300, 300, 200)
+    assert back(350, CAPTURED) == PostedRefunded(
+        *OWN, BATH.number, 14, BATH.number, 12, 350, BATH.merchant, YESTERDAY.business_day, LUNCH, TODAY, LUNCH,
+        (300, 0, 50), (0, 300, 150), (10_300, 0, 50), 99, TODAY, 0, 0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("original", [CAPTURED_LATE, UPLOADED], ids=["late capture", "offline purchase"])
+def test_what_was_never_paid_is_given_back_first(original: Any) -> None:
+    assert (original.paid, original.shortfall) == ((100, 50, 200), 450)
+    first = back(400, original)
+    assert (first.settled, first.shortfall_left, first.returned, first.left) == (400, 50, (0, 0, 0), (100, 50, 200))
+    assert first.balances == (10_000, 0, 0)
+    second = back(150, original, first)
+    assert (second.settled, second.shortfall_left, second.returned, second.left) == (50, 0, (100, 0, 0), (0, 50, 200))
+    third = back(250, original, second)
+    assert (third.settled, third.returned, third.left) == (0, (0, 50, 200), (0, 0, 0))
+    for newest, more in ((original, 801), (first, 401), (second, 251), (third, 1)):
+        assert back(more, original, newest).reason is Reason.MORE_THAN_LEFT
+    for event, settled, main in ((first, 400, 0), (second, 50, 100), (third, 0, 0)):
+        posted = dict(postings(event))
+        assert (posted.get(("suspense", 0), 0), posted.get(("purse", 0), 0)) == (settled, main)
+        assert posted["merchant", BATH.merchant] == -event.amount
+        assert sum(posted.values()) == 0
+    assert {event.drawn_on for event in (first, second, third)} == {original.business_day}
+
+
+SPENT = {
+    "purses": (1_000, 300, 200), "spending_day": YESTERDAY.business_day, "spent": 900, "purchases": 3,
+    "spending_period": LUNCH, "period_spent": 850, "period_purchases": 2, "family_day": TODAY, "family_drawn": 500,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("amount", "counted"), [(350, (550, 3, 500, 2)), (800, (100, 2, 50, 1))])
+def test_refund_of_a_capture_no_longer_counts_where_it_did(amount: int, counted: tuple[int, ...]) -> None:
+    holder, event = account(**SPENT), back(amount, CAPTURED)
+    after = APPLY[PostedRefunded](holder, event, 9)
+    assert (after.spent, after.purchases, after.period_spent, after.period_purchases) == counted
+    assert (after.position, after.purses, after.family_drawn) == (9, event.balances, 500 - event.returned[2])
+    tomorrow = replace(holder, spending_day=TODAY, family_day=TODAY + 1)
+    assert APPLY[PostedRefunded](tomorrow, event, 9) == replace(tomorrow, position=9, purses=event.balances)
+
+
+def test_offline_purchase_counts_until_neither_purses_nor_suspense_have_a_rest_of_it() -> None:
+    holder = replace(account(**SPENT), spending_day=TODAY, family_day=0)
+    first = back(700, UPLOADED)
+    between = APPLY[PostedRefunded](holder, first, 9)
+    assert (between.spent, between.purchases, between.period_purchases) == (200, 3, 2)
+    after = APPLY[PostedRefunded](between, back(100, UPLOADED, first), 10)
+    assert (after.spent, after.purchases, after.period_spent, after.period_purchases) == (100, 2, 50, 1)
+    owing = decided(advice(13, 1, 800, terminal=BATH.number), holder=account(purses=(0,)))
+    after = APPLY[PostedRefunded](holder, back(799, owing), 9)
+    assert (after.purchases, after.purses) == (3, (10_000,))
+
+
+@pytest.mark.parametrize("original", [CAPTURED, UPLOADED], ids=["capture", "offline purchase"])
+def test_refund_and_reversal_of_what_was_posted_exclude_each_other(original: Any) -> None:
+    refunded = decided(reversal(15, original, BATH.number), back(1, original))
+    assert (refunded.code, refunded.reason) == (INVALID, Reason.ORIGINAL_REFUNDED)
+    once_more = decided(reversal(15, back(1, original), BATH.number), back(1, original))
+    assert (once_more.code, once_more.reason) == (INVALID, Reason.NOT_REVERSIBLE)
+
+
 INVALID, NOT_PERMITTED = Code.INVALID_TRANSACTION, Code.NOT_PERMITTED_TO_TERMINAL
 REFUSALS = {
     "unknown": (refund(8, purchase(9)), None, Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND),
@@ -146,6 +234,24 @@ REFUSALS = {
     "reversal of nothing": (refund(8, TOMBSTONE), TOMBSTONE, INVALID, Reason.NOT_REFUNDABLE),
     "refund": (refund(8, PART_BACK), PART_BACK, INVALID, Reason.NOT_REFUNDABLE),
     "declined refund": (refund(8, REFUSED), REFUSED, INVALID, Reason.NOT_REFUNDABLE),
+    "hold": (refund(8, HOLD), HELD, INVALID, Reason.NOT_REFUNDABLE),
+    "declined hold": (refund(8, HOLD), decided(hold(11, 0)), INVALID, Reason.NOT_REFUNDABLE),
+    "expired hold": (refund(8, HOLD), EXPIRED, INVALID, Reason.NOT_REFUNDABLE),
+    "captured hold": (refund(8, HOLD), CAPTURED, INVALID, Reason.NOT_REFUNDABLE),
+    "reversed hold": (
+        refund(8, HOLD), decided(reversal(12, HOLD, BATH.number), HELD, HOLDER), INVALID, Reason.ORIGINAL_REVERSED,
+    ),
+    "reversed capture": (
+        refund(8, CAPTURED), decided(reversal(13, CAPTURED, BATH.number), CAPTURED), INVALID, Reason.ORIGINAL_REVERSED,
+    ),
+    "declined capture": (
+        refund(8, capture(12, HOLD)), decided(capture(12, HOLD, 901), HELD), INVALID, Reason.ORIGINAL_DECLINED,
+    ),
+    "declined advice": (refund(8, advice(9, 1)), decided(advice(9, 1, 0)), INVALID, Reason.ORIGINAL_DECLINED),
+    "another merchant's capture": (refund(8, CAPTURED), CAPTURED, NOT_PERMITTED, Reason.OTHER_MERCHANT),
+    "more than was captured": (
+        refund(8, CAPTURED, 801), replace(CAPTURED, merchant=TILL.merchant), Code.INVALID_AMOUNT, Reason.MORE_THAN_LEFT,
+    ),
     "another merchant's": (refund(8, BOUGHT, terminal=OTHER_TILL.number), BOUGHT, NOT_PERMITTED, Reason.OTHER_MERCHANT),
     "another merchant's, in part": (
         refund(8, BOUGHT, 1, OTHER_TILL.number), PART_BACK, NOT_PERMITTED, Reason.OTHER_MERCHANT,

@@ -219,6 +219,7 @@ PIN_EVENTS = (
     events.PurchasedWithPin, events.PricedPurchaseWithPin, events.PurchaseDeclinedWithPin, events.PinChanged,
     events.PinChangeDeclined,
 )  # fmt: skip
+PAYMENTS = (events.Purchased, events.Captured, events.Advised)
 HOLD_KEPT = (events.Held, events.Released, events.HoldReversed)
 """Approvals that hold or free money, and move none."""
 
@@ -250,8 +251,8 @@ def decisions(draw: st.DrawFn) -> tuple[Account, Any, Any]:
             original = draw(st.sampled_from([original, *_ends(account, original, moment, policy)]))
         if hasattr(request, "amount") and hasattr(original, "amount") and draw(st.booleans()):
             request = replace(request, amount=original.amount)
-        if isinstance(original, events.Purchased | events.PricedPurchase) and draw(st.booleans()):
-            request = replace(request, terminal=original.terminal)
+        if isinstance(request, Refund) and isinstance(original, PAYMENTS) and draw(st.booleans()):
+            request = replace(request, terminal=original.terminal, original_stan=original.stan)
     return account, request, DECIDE[type(request)](account, request, original, moment, policy, 77)
 
 
@@ -402,6 +403,7 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyGranted": 67, "SubsidyClaimed": 68, "SubsidyClaimDeclined": 69,
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "CaptureReversed": 120,
-        "CapturedShort": 121, "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142,
-        "SuspicionSettled": 160, "GapExplained": 161, "GapExplanationDeclined": 162, "PurchaseReturned": 180,
+        "CapturedShort": 121, "PostedRefunded": 122, "LimitsSet": 140, "LossReported": 141,
+        "ReviewOverdue": 142, "SuspicionSettled": 160, "GapExplained": 161, "GapExplanationDeclined": 162,
+        "PurchaseReturned": 180,
     }  # fmt: skip
