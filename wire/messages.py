@@ -200,7 +200,10 @@ class ChangePin(Struct, array_like=True, tag=19, frozen=True, gc=False):
 
 
 class Hold(Struct, array_like=True, tag=16, frozen=True, gc=False):
-    """ISO 8583 0100: reserve an amount for goods whose quantity shows only when they were taken. Debits nothing."""
+    """ISO 8583 0100: reserve an amount for goods whose quantity shows only when they were taken. Debits nothing.
+
+    `pin` is looked at above the limit of one purchase only.
+    """
 
     terminal: TerminalNumber
     stan: Stan
@@ -209,6 +212,8 @@ class Hold(Struct, array_like=True, tag=16, frozen=True, gc=False):
     card: CardSerial
     amount: Amount
     """The most that may be captured."""
+
+    pin: SealedPin = b""
 
 
 class Capture(Struct, array_like=True, tag=17, frozen=True, gc=False):

@@ -26,12 +26,13 @@ class PinUse(StrEnum):
     """What a PIN is sealed for."""
 
     PURCHASE = "purchase"
+    HOLD = "hold"
     OLD = "old"
     NEW = "new"
 
 
 class PinContext(NamedTuple):
-    """The request in which a sealed PIN is good; `amount` is that of a purchase, otherwise 0."""
+    """The request in which a sealed PIN is good; `amount` is that of a purchase or hold, otherwise 0."""
 
     use: PinUse
     terminal: int

@@ -377,6 +377,10 @@ class Held(Struct, array_like=True, tag=13, frozen=True, gc=False):
     authorization: int
 
 
+class HeldWithPin(Held, array_like=True, tag=123, frozen=True, gc=False):
+    """More than the limit of one purchase was reserved, with the right PIN: wrong tries are forgotten."""
+
+
 class HoldDeclined(Struct, array_like=True, tag=14, frozen=True, gc=False):
     """A hold was refused, and stays refused."""
 
@@ -393,6 +397,12 @@ class HoldDeclined(Struct, array_like=True, tag=14, frozen=True, gc=False):
     code: Code
     reason: Reason
     balances: tuple[int, ...]
+
+
+class HoldDeclinedWithPin(HoldDeclined, array_like=True, tag=124, frozen=True, gc=False):
+    """A hold was refused after its PIN was compared, and stays refused; `wrong_tries` in a row were made now."""
+
+    wrong_tries: int
 
 
 class Captured(Struct, array_like=True, tag=15, frozen=True, gc=False):
@@ -862,7 +872,9 @@ Decided = (
     | PostedRefunded
     | RefundDeclined
     | Held
+    | HeldWithPin
     | HoldDeclined
+    | HoldDeclinedWithPin
     | Captured
     | CapturedShort
     | CaptureDeclined

@@ -20,7 +20,9 @@ from actors.account.events import (
     FamilyPolicySet,
     FamilyUnbound,
     Held,
+    HeldWithPin,
     HoldDeclined,
+    HoldDeclinedWithPin,
     HoldExpired,
     HoldReversed,
     LimitsSet,
@@ -67,12 +69,11 @@ LEAVE_CARD: Final = frozenset({
     Purchased, PurchasedUncounted, PurchasedWithPin, PricedPurchase, PricedPurchaseWithPin, AlertingPurchase,
     PurchaseDeclined, PurchaseDeclinedWithPin, ToppedUp, TopUpDeclined, SubsidyClaimed, SubsidyClaimDeclined,
     SubsidyClaimedAtTap, SubsidyExpired, Reversed, PurchaseReversed, PricedPurchaseReversed, PurchaseReturned,
-    CaptureReversed, HoldReversed, Tombstoned, ReversalDeclined, Refunded, PostedRefunded, RefundDeclined,
-    Held, HoldDeclined, Captured,
-    CapturedShort, CaptureDeclined, Released, ReleaseDeclined, HoldExpired, PinChanged, PinChangeDeclined, Advised,
-    AdviceDeclined, LossReviewed, EntryCorrected, PinReset, SubsidyGranted, FamilyBound, FamilyUnbound, FamilyPolicySet,
-    FamilyCredited, OfficeDeclined, EmergencyRaised, LimitsSet,
-    SuspicionSettled, ReviewOverdue,
+    CaptureReversed, HoldReversed, Tombstoned, ReversalDeclined, Refunded, PostedRefunded, RefundDeclined, Held,
+    HeldWithPin, HoldDeclined, HoldDeclinedWithPin, Captured, CapturedShort, CaptureDeclined, Released, ReleaseDeclined,
+    HoldExpired, PinChanged, PinChangeDeclined, Advised, AdviceDeclined, LossReviewed, ReviewOverdue,
+    LimitsSet, SuspicionSettled, EntryCorrected, PinReset, SubsidyGranted, FamilyBound, FamilyUnbound, FamilyPolicySet,
+    FamilyCredited, OfficeDeclined, EmergencyRaised,
 })  # fmt: skip
 """Events that never change a card: nearly all. One that is not here is looked at, and costs a little more."""
 

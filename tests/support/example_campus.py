@@ -76,8 +76,12 @@ LIMITS = Limits(purchase_max=20_000, day_max=50_000, top_up_max=100_000, balance
 NO_LIMITS = Limits(0, 0, 0, 0)
 HASH_KEY = bytes(range(32))
 PIN_KEYS = PinKeys(
-    HASH_KEY, {TILL.number: bytes([1]) * 32, KIOSK.number: bytes([3]) * 32, DESK.number: bytes([4]) * 32}
-)
+    HASH_KEY,
+    {
+        TILL.number: bytes([1]) * 32, KIOSK.number: bytes([3]) * 32, DESK.number: bytes([4]) * 32,
+        BATH.number: bytes([5]) * 32,
+    },
+)  # fmt: skip
 """The other tills take no PINs."""
 
 POLICY = Policy(
@@ -134,6 +138,12 @@ def purchase_with_pin(
     """Goods above the limit of one purchase."""
     context = PinContext(PinUse.PURCHASE, terminal, stan, ALICE, amount)
     return Purchase(terminal, stan, 3_000, ALICE, card_of(ALICE), amount, sealed_pin(pin, context))
+
+
+def hold_with_pin(stan: int, amount: int = LIMITS.purchase_max + 1, pin: str = "314159") -> Hold:
+    """A hold above the limit of one purchase."""
+    context = PinContext(PinUse.HOLD, BATH.number, stan, ALICE, amount)
+    return Hold(BATH.number, stan, 3_000, ALICE, card_of(ALICE), amount, sealed_pin(pin, context))
 
 
 def change_pin(stan: int, old: str = "314159", new: str = "271828", terminal: int = KIOSK.number) -> ChangePin:

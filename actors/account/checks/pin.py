@@ -10,7 +10,7 @@ from actors.account.pins import TRIES_MAX, is_weak, keyed_hash
 from actors.account.state import Account
 from actors.policy import PinKeys
 from wire.codes import Code, Reason
-from wire.messages import ChangePin, Purchase, ResetPin
+from wire.messages import ChangePin, Hold, Purchase, ResetPin
 from wire.pin import PinContext, PinUnreadableError, PinUse, open_pin
 
 PURCHASE_LIMIT: Final = Refusal(Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT)
@@ -41,13 +41,13 @@ def offers_pin(keys: PinKeys, terminal: int) -> bool:
     return bool(keys.hash_key) and terminal in keys.terminals
 
 
-def purchase_pin_check(account: Account, request: Purchase, keys: PinKeys) -> PinVerdict:
-    """A purchase above its limit needs the PIN. Where none can be asked for, the limit stands."""
+def spending_pin_check(account: Account, request: Purchase | Hold, use: PinUse, keys: PinKeys) -> PinVerdict:
+    """A purchase or hold above the limit of one needs the PIN. Where none can be asked for, the limit stands."""
     if not offers_pin(keys, request.terminal):
         return PinVerdict(PIN_NOT_OFFERED if request.pin else PURCHASE_LIMIT)
     if account.pin is None:
         return PinVerdict(PURCHASE_LIMIT)
-    context = PinContext(PinUse.PURCHASE, request.terminal, request.stan, account.number, request.amount)
+    context = PinContext(use, request.terminal, request.stan, account.number, request.amount)
     if account.pin.is_initial and account.pin.wrong_tries < TRIES_MAX:
         return PinVerdict(_INITIAL)
     return _entry_check(account, request.pin, context, keys)

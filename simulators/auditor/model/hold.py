@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from simulators.auditor.model.checks import OUTSIDE_HOURS, Verdict, amount_problem, card_problem, terminal_problem
 from simulators.auditor.model.limits import drawn, limits_of, spendable, spending_problems
+from simulators.auditor.model.pin import spending_pin_problem
 from simulators.auditor.requests import Key, key_of
 from simulators.auditor.world import (
     NOTHING,
@@ -21,6 +22,7 @@ from simulators.auditor.world import (
 from simulators.auditor.world import Hold as HeldAmount
 from wire.codes import Code, Reason
 from wire.messages import Capture, Hold, Release
+from wire.pin import PinUse
 
 HOLDS_MAX = 8
 """Outstanding at one time."""
@@ -34,36 +36,37 @@ _OVER: dict[HoldState, Verdict] = {
 
 
 def hold_outcomes(world: World, request: Hold, rules: Rules) -> Iterator[tuple[World, Outcome]]:
-    """All that is asked of a purchase without a PIN, and that not too much is outstanding."""
-    for problem in _hold_problems(world, request, rules):
+    """All that is asked of a purchase, and that not too much is outstanding."""
+    for problem, tries in _hold_problems(world, request, rules):
         if problem is not None:
-            yield refuse(world, request, *problem)
+            yield refuse(world, request, *problem, wrong_tries=tries)
             continue
         held = HeldAmount(request.amount, world.now_us + rules.hold_lifetime_us)
         outcome = Outcome(Code.APPROVED, Reason.NONE, NOTHING, world.purses, NOTHING, authorized=True)
-        yield decide(world, request, outcome, rules, holds={**world.holds, key_of(request): held})
+        yield decide(world, request, outcome, rules, holds={**world.holds, key_of(request): held}, wrong_tries=tries)
 
 
-def _hold_problems(world: World, request: Hold, rules: Rules) -> Iterator[Verdict | None]:
-    """What may be wrong with it, None where nothing is."""
+def _hold_problems(world: World, request: Hold, rules: Rules) -> Iterator[tuple[Verdict | None, int]]:
+    """What may be wrong with it, None where nothing is; and the wrong tries of its PIN after it."""
+    tries = world.wrong_tries
     if (refused := terminal_problem(request, rules)) is not None:
-        yield refused
+        yield refused, tries
         return
     if rules.terminals[request.terminal].keeps_hours:
-        yield OUTSIDE_HOURS
+        yield OUTSIDE_HOURS, tries
     unusable = amount_problem(request.amount) or card_problem(world, request, rules)
     limits = limits_of(world, rules)
     if unusable is None and limits.purchase_max and request.amount > limits.purchase_max:
-        unusable = Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT
+        unusable, tries = spending_pin_problem(world, request, PinUse.HOLD, rules)
     if unusable is not None:
-        yield unusable
+        yield unusable, tries
         return
     outstanding = sum(hold.state is HoldState.OUTSTANDING for hold in world.holds.values())
     too_many = _TOO_MANY if outstanding >= HOLDS_MAX else None
     free = sum(spendable(world, rules)) - world.held
     missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if request.amount > free else None
     for over in spending_problems(world, request.amount, rules):
-        yield over or too_many or missing
+        yield over or too_many or missing, tries
 
 
 def capture_outcomes(world: World, request: Capture, rules: Rules) -> Iterator[tuple[World, Outcome]]:

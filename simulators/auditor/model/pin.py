@@ -7,7 +7,8 @@ from datetime import date
 from simulators.auditor.model.checks import Verdict
 from simulators.auditor.world import Rules, World
 from wire.codes import Code, Reason
-from wire.pin import PinContext, PinUnreadableError, open_pin
+from wire.messages import Hold, Purchase
+from wire.pin import PinContext, PinUnreadableError, PinUse, open_pin
 
 TRIES = 3
 PIN_NOT_OFFERED: Verdict = Code.NOT_PERMITTED_TO_TERMINAL, Reason.PIN_NOT_OFFERED
@@ -15,6 +16,20 @@ PIN_UNREADABLE: Verdict = Code.INCORRECT_PIN, Reason.PIN_UNREADABLE
 
 _DIGITS = "0123456789"
 _LEAP_YEAR = 2000
+
+
+def spending_pin_problem(
+    world: World, request: Purchase | Hold, use: PinUse, rules: Rules
+) -> tuple[Verdict | None, int]:
+    """Above the limit of one purchase a PIN is needed, where it can be used."""
+    if request.pin and request.terminal not in rules.pin_keys:
+        return PIN_NOT_OFFERED, world.wrong_tries
+    if not world.pin or request.terminal not in rules.pin_keys:
+        return (Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT), world.wrong_tries
+    if world.is_initial_pin and world.wrong_tries < TRIES:
+        return (Code.INCORRECT_PIN, Reason.PIN_INITIAL), world.wrong_tries
+    context = PinContext(use, request.terminal, request.stan, request.account, request.amount)
+    return entry_problem(world, request.pin, context, rules)
 
 
 def entry_problem(world: World, sealed: bytes, context: PinContext, rules: Rules) -> tuple[Verdict | None, int]:

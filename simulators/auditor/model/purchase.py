@@ -17,12 +17,12 @@ from simulators.auditor.model.checks import (
     terminal_problem,
 )
 from simulators.auditor.model.limits import limits_of, paid_by, spendable, spending_problems
-from simulators.auditor.model.pin import PIN_NOT_OFFERED, TRIES, entry_problem
+from simulators.auditor.model.pin import spending_pin_problem
 from simulators.auditor.world import Outcome, Rules, World, added, decide, negative, refuse
 from simulators.campus import PriceRule
 from wire.codes import Code, Reason
 from wire.messages import Purchase
-from wire.pin import PinContext, PinUse
+from wire.pin import PinUse
 
 
 def purchase_outcomes(world: World, request: Purchase, rules: Rules) -> Iterator[tuple[World, Outcome]]:
@@ -70,7 +70,7 @@ def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iter
         return
     limits = limits_of(world, rules)
     if limits.purchase_max and price > limits.purchase_max:
-        refused, tries = _pin_problem(world, request, rules)
+        refused, tries = spending_pin_problem(world, request, PinUse.PURCHASE, rules)
         if refused is not None:
             yield refused, tries
             return
@@ -78,15 +78,3 @@ def _problems(world: World, request: Purchase, price: int, rules: Rules) -> Iter
     missing = (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if price > free else None
     for over in spending_problems(world, price, rules):
         yield over or missing, tries
-
-
-def _pin_problem(world: World, request: Purchase, rules: Rules) -> tuple[Verdict | None, int]:
-    """Above the limit of one purchase a PIN is needed, where it can be used."""
-    if request.pin and request.terminal not in rules.pin_keys:
-        return PIN_NOT_OFFERED, world.wrong_tries
-    if not world.pin or request.terminal not in rules.pin_keys:
-        return (Code.OVER_AMOUNT_LIMIT, Reason.PURCHASE_LIMIT), world.wrong_tries
-    if world.is_initial_pin and world.wrong_tries < TRIES:
-        return (Code.INCORRECT_PIN, Reason.PIN_INITIAL), world.wrong_tries
-    context = PinContext(PinUse.PURCHASE, request.terminal, request.stan, request.account, request.amount)
-    return entry_problem(world, request.pin, context, rules)

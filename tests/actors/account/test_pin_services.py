@@ -374,4 +374,4 @@ def test_pin_has_to_be_changed_with_a_new_card(pin: Any) -> None:
 
 def test_keys_do_not_show() -> None:
     assert "x01" not in repr(POLICY.pin_keys)
-    assert repr(PIN_KEYS) == "PinKeys(those of 3 terminals)"
+    assert repr(PIN_KEYS) == "PinKeys(those of 4 terminals)"

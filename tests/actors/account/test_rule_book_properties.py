@@ -21,6 +21,7 @@ from example_campus import (
     account,
     card_of,
     change_pin,
+    hold_with_pin,
     holding,
     outstanding,
     pin_of,
@@ -173,7 +174,9 @@ TAKEN = st.integers(NOON_US - 10**13, NOON_US + 10**12) | st.integers(0, 2**63 -
 ADVICES = st.builds(Advice, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, STANS, TAKEN)
 REFUNDS = st.builds(Refund, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
 CLAIMS = st.builds(SubsidyClaim, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS)
-HOLD_REQUESTS = st.builds(Hold, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS)
+HOLD_REQUESTS = st.builds(
+    Hold, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), CARDS, AMOUNTS, st.just(b"") | st.binary(max_size=64)
+) | st.builds(hold_with_pin, STANS, st.integers(1, 60_000), PINS)
 CAPTURES = st.builds(Capture, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS, AMOUNTS)
 RELEASES = st.builds(Release, TERMINAL_NUMBERS, STANS, WAITS, st.just(ALICE), TERMINAL_NUMBERS, STANS)
 REQUESTS = (
@@ -217,10 +220,10 @@ DECLINES = (
 )  # fmt: skip
 PIN_EVENTS = (
     events.PurchasedWithPin, events.PricedPurchaseWithPin, events.PurchaseDeclinedWithPin, events.PinChanged,
-    events.PinChangeDeclined,
+    events.PinChangeDeclined, events.HeldWithPin, events.HoldDeclinedWithPin,
 )  # fmt: skip
 PAYMENTS = (events.Purchased, events.Captured, events.Advised)
-HOLD_KEPT = (events.Held, events.Released, events.HoldReversed)
+HOLD_KEPT = (events.Held, events.HeldWithPin, events.Released, events.HoldReversed)
 """Approvals that hold or free money, and move none."""
 
 AUTHORIZED = (
@@ -231,6 +234,7 @@ WITHOUT_MONEY = (
     events.Tombstoned,
     events.PinChanged,
     events.PurchaseDeclinedWithPin,
+    events.HoldDeclinedWithPin,
     *HOLD_KEPT,
     *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined, events.AccountClosedWithSubsidy}),
 )
@@ -403,7 +407,7 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyGranted": 67, "SubsidyClaimed": 68, "SubsidyClaimDeclined": 69,
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "CaptureReversed": 120,
-        "CapturedShort": 121, "PostedRefunded": 122, "LimitsSet": 140, "LossReported": 141,
-        "ReviewOverdue": 142, "SuspicionSettled": 160, "GapExplained": 161, "GapExplanationDeclined": 162,
-        "PurchaseReturned": 180,
+        "CapturedShort": 121, "PostedRefunded": 122, "HeldWithPin": 123, "HoldDeclinedWithPin": 124,
+        "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142, "SuspicionSettled": 160,
+        "GapExplained": 161, "GapExplanationDeclined": 162, "PurchaseReturned": 180,
     }  # fmt: skip
