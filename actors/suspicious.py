@@ -20,12 +20,12 @@ class SuspiciousItem(NamedTuple):
     """What it owed in suspense when it was posted, in minor units."""
 
     ended_by: Any = None
-    """The event that settled or undid it, after which it owes nothing; None: it is open."""
+    """The event that settled, undid or refunded it, and says what it owes still, if anything; None: it is open."""
 
     @property
     def owes(self) -> int:
         """What it owes in suspense now, in minor units."""
-        return self.shortfall if self.ended_by is None else 0
+        return self.shortfall if self.ended_by is None else getattr(self.ended_by, "shortfall_left", 0)
 
 
 def find_suspicious(journal: Journal, kind: Kind) -> list[SuspiciousItem]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from simulators.accounts import Purses, purses_told
 from simulators.auditor.findings import Fault, Finding
 from simulators.auditor.model.outcomes import outcomes
+from simulators.auditor.model.subsidy import expired
 from simulators.auditor.requests import Key, identity_of, is_recorded, key_of
 from simulators.auditor.world import Decision, Outcome, Rules, World, added, at_time, negative
 from simulators.money import format_yuan
@@ -90,6 +91,8 @@ class AccountHistory:
     def purses_found(self, purses: Purses) -> Finding | None:
         """What the account's purses hold was seen from outside, such as in a restarted switch."""
         possible = self._reachable(None)
+        # Whether somebody has looked since a subsidy's last day, nobody knows.
+        possible = _distinct([*possible, *(expired(world, self.rules) for world in possible)])
         matching = [world for world in possible if world.purses == purses]
         if matching:
             self.worlds = matching

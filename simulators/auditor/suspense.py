@@ -6,7 +6,7 @@ from simulators.auditor.world import World
 
 
 def shortfalls(world: World) -> int:
-    """Minor units that the account of this world owes: of what is suspicious, and neither settled, undone nor refunded."""
+    """Minor units that the account of this world owes: of what is suspicious, and not settled, undone or refunded."""
     return sum(
         owed - world.decided[key].settled
         for key, owed in world.suspicious.items()

@@ -35,7 +35,7 @@ from actors.recovery import recover
 from actors.shard import Turn
 from actors.suspicious import find_suspicious
 from actors.verification import verify
-from simulators.accounts import Card, CardState
+from simulators.accounts import Card, CardState, purses_told
 from simulators.auditor.auditor import Auditor
 from simulators.auditor.world import Rules
 from simulators.campus import SERVICES_BY_KIND as SIMULATED_SERVICES
@@ -102,7 +102,7 @@ MERCHANTS = {SHOP_TILL: SHOP, BUFFET_TILL: BUFFET}
 ROLES = {DESK: OPERATOR_COMMANDS, SMALL_DESK: (Service.REPORT_LOSS, Service.REVIEW_LOSS, Service.ACTIVATE_CARD)}
 ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT = "20260001", "20260002", "30000001", "20260003", "20260004"
 FEE = 1_500
-PIN_KEYS = {TILL: bytes([1]) * 32, KIOSK: bytes([3]) * 32, DESK: bytes([4]) * 32}
+PIN_KEYS = {TILL: bytes([1]) * 32, KIOSK: bytes([3]) * 32, DESK: bytes([4]) * 32, BATH: bytes([5]) * 32}
 """The other till has none."""
 
 HASH_KEY = bytes(range(32))
@@ -124,13 +124,18 @@ LIMITS = {
 STAFF_LIMITS = {**LIMITS, "purchase_max": 1_000, "day_max": 2_500, "top_up_max": 0, "period_max": 0, "day_count_max": 3}
 NOON_US = 1_788_235_200_000_000
 TODAY = 20260901
-HOUR_US = 3_600_000_000
-PERIODS = 3
-"""Lunch, dinner, and what is after them."""
+SECOND_US = 1_000_000
+HOUR_US = 3_600 * SECOND_US
+DAY_US = 24 * HOUR_US
+PERIOD_ENDS = (14 * HOUR_US, 16 * HOUR_US, DAY_US)
+"""Of lunch, dinner, and what is after them, from midnight."""
+
+PERIODS = len(PERIOD_ENDS)
+DAYS_MAX = 3
 
 HOLD_LIFETIME_US = 60_000_000
-REVIEW_DUE_US = NOON_US + 84 * HOUR_US
-"""It is Tuesday: when Friday is over."""
+REVIEWS_DUE_US = tuple(NOON_US + hours * HOUR_US for hours in (84, 156, 180, 204))
+"""It is Tuesday: when Friday is over. And of losses of the days after: Monday, Tuesday, Wednesday."""
 
 CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"), time(0), (MealPeriod("lunch", time(14)), MealPeriod("dinner", time(16))))
 POLICY = Policy(
@@ -168,7 +173,7 @@ RULES = Rules(
     pin_keys=PIN_KEYS,
     period=0,
     hold_lifetime_us=HOLD_LIFETIME_US,
-    review_due_us=REVIEW_DUE_US,
+    review_due_us=REVIEWS_DUE_US[0],
     replacement_fee=FEE,
     day_starts_us=NOON_US - 12 * HOUR_US,
     prices={
@@ -179,21 +184,29 @@ RULES = Rules(
 )
 ACCOUNTS = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, STAFF, STAFF, FROZEN, UNOPENED, WORN_OUT])
 TERMINALS = st.sampled_from([TILL, TILL, OTHER_TILL, SHOP_TILL, BUFFET_TILL, TOP_UP_MACHINE, BATH])
-WHEN = st.sampled_from([-13 * HOUR_US, -HOUR_US, 0, HOUR_US * 5 // 2, 5 * HOUR_US, 20 * HOUR_US]).map(NOON_US.__add__)
-"""Yesterday, each meal period of today, and tomorrow, which no clock that is right can say."""
+WHEN = st.sampled_from([half * HOUR_US // 2 for half in (-50, -26, -2, 0, 5, 10, 40)])
+"""From noon, or from now: yesterday, each meal period of today, and tomorrow, which no clock that is right can say."""
 
 DESKS = st.sampled_from([DESK, DESK, DESK, DESK, SMALL_DESK, TILL])
 CLERKS = st.sampled_from(["wu", "wu", "li-2"])
 SERIALS = st.integers(1, 40).map("N{}".format)
-EXPIRIES = st.sampled_from([20991231, 20300229, TODAY, TODAY - 1])
+EXPIRIES = st.sampled_from([20991231, 20300229, TODAY, TODAY + 1, TODAY - 1])
 NEW_CARDS = {
     OpenAccount: (SERIALS, EXPIRIES, st.just("student")),
     IssueCard: (SERIALS, EXPIRIES),
     ReplaceCard: (SERIALS, st.sampled_from(FeePayment)),
 }
 CHANGES_OF_CARDS = (ActivateCard, ReviewLoss, FindCard, FindCard, FreezeCard, UnfreezeCard, UnfreezeCard)
-RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up", Capture: "capture"}
-RECONCILED = ("purchase", "top-up", "capture", "reversal-of-purchase", "reversal-of-top-up", "reversal-of-capture")
+RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up", Capture: "capture", Refund: "refund"}
+RECONCILED = (
+    "purchase", "top-up", "capture", "refund", "reversal-of-purchase", "reversal-of-top-up", "reversal-of-capture",
+)  # fmt: skip
+ENDS = st.lists(
+    st.sampled_from(["capture", "release", "reversal", "purchase", "free meal", "hold", "inquiry", "sweep", "refund"]),
+    max_size=3,
+)
+"""What may become of a hold, and what else is asked of its account at the bath."""
+
 BATCHES = st.sampled_from(["2026-09", "2026-10", "extra.1"])
 FAMILY_LIMITS = st.sampled_from([0, 0, 200, 500, 1_000, -1])
 OWN_AMOUNTS = st.sampled_from([0, 0, 0, 400, 1_500, 3_000, 100_000_000])
@@ -235,10 +248,9 @@ class Histories(RuleBasedStateMachine):
         self.stans = count(1)
         self.offline_numbers = count(1)
         self.asked: list[Any] = []
-        self.authorized: dict[int, tuple[Any, int]] = {}
-        """What was approved with an effect, and how much money it was, by authorization number."""
+        self.authorized: dict[int, tuple[Any, int, int]] = {}
+        """What was approved with an effect, how much money it was, and on which business day, by authorization."""
 
-        self.period = 0
         self.now_us = NOON_US
         self.auditor.time_is(NOON_US)
         self.cards = {account: [card_of(account)] for account in (ACTIVE, FROZEN, STAFF, UNOPENED, WORN_OUT)}
@@ -263,12 +275,17 @@ class Histories(RuleBasedStateMachine):
         if is_wanted:
             self.give_first_pin(account, pin, fault, desk)
 
-    @rule(account=ACCOUNTS, amount=PIN_AMOUNTS, pin=TYPED, fault=SEAL_FAULTS, other_till=ONE_IN_FOUR)
-    def purchase_with_pin(self, account: str, amount: int, pin: str, fault: str, other_till: bool) -> None:  # noqa: FBT001 - drawn
-        terminal = OTHER_TILL if other_till else TILL
-        context = PinContext(PinUse.PURCHASE, terminal, next(self.stans), account, amount)
+    @rule(
+        account=ACCOUNTS, amount=PIN_AMOUNTS, pin=TYPED, fault=SEAL_FAULTS,
+        terminal=st.sampled_from([TILL, TILL, OTHER_TILL, BATH, BATH]),
+    )  # fmt: skip
+    def more_than_one_purchase_may_be(self, account: str, amount: int, pin: str, fault: str, terminal: int) -> None:
+        """A purchase or, at the bath, a hold, with a PIN."""
+        kind: Any = Hold if terminal == BATH else Purchase
+        use = PinUse.HOLD if terminal == BATH else PinUse.PURCHASE
+        context = PinContext(use, terminal, next(self.stans), account, amount)
         sealed = self.sealed(pin or self.pins.get(account, ""), context, fault)
-        self.ask(Purchase(terminal, context.stan, 1_000, account, self.cards[account][-1], amount, sealed))
+        self.ask(kind(terminal, context.stan, 1_000, account, self.cards[account][-1], amount, sealed))
 
     @rule(account=ACCOUNTS, old=TYPED, new=NEW_PINS, faults=st.tuples(SEAL_FAULTS, SEAL_FAULTS), at_till=ONE_IN_FOUR)
     def change_pin(self, account: str, old: str, new: str, faults: tuple[str, str], at_till: bool) -> None:  # noqa: FBT001 - drawn
@@ -422,12 +439,20 @@ class Histories(RuleBasedStateMachine):
         if are_lifted:
             self.command(SetLimits, account, 0, 0, 0, 0, 0)
 
-    @rule(account=st.sampled_from([WORN_OUT, UNOPENED]), desk=DESKS, pay_out=st.booleans())
-    def closing(self, account: str, desk: int, pay_out: bool) -> None:  # noqa: FBT001 - drawn
-        held = self.shard.state(account).purses if pay_out and self.shard.state(account) else ()
-        for purse, amount in enumerate(held):
-            reason = CorrectionReason.GOODWILL if purse == 1 else CorrectionReason.PAID_OUT
-            self.command(CorrectEntry, account, purse, -amount, reason)
+    @rule(
+        account=st.sampled_from([WORN_OUT, UNOPENED]), desk=DESKS, beside=st.sampled_from(["money", "hold", "nothing"])
+    )
+    def closing(self, account: str, desk: int, beside: str) -> None:
+        """A hold may count on what is left of a subsidy."""
+        state = self.shard.state(account)
+        if beside != "money" and state is not None:
+            self.command(CorrectEntry, account, 1, 100, CorrectionReason.GOODWILL)
+            if beside == "hold":
+                self.back_to_use(account)
+                self.ask(Hold(BATH, next(self.stans), 1_000, account, self.cards[account][-1], 100))
+            for purse in (0, 2):
+                paid_out = state.purses[purse] if purse < len(state.purses) else 0
+                self.command(CorrectEntry, account, purse, -paid_out, CorrectionReason.PAID_OUT)
         self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
 
     @rule(account=ACCOUNTS, terminal=METERS, amount=AMOUNTS, card=st.booleans())
@@ -437,8 +462,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         account=st.sampled_from([ACTIVE, ACTIVE, STAFF]), amount=st.integers(1, 900),
-        seconds=st.sampled_from([0, 0, 30, 61]), used=st.sampled_from([1, 50, 100, 101]),
-        ends=st.lists(st.sampled_from(["capture", "release", "reversal", "purchase", "hold", "inquiry"]), max_size=3),
+        seconds=st.sampled_from([0, 0, 30, 61]), used=st.sampled_from([1, 50, 100, 101]), ends=ENDS,
         has=st.sampled_from([None, None, 200, 1_200]),
     )  # fmt: skip
     def visit_to_the_bath(
@@ -449,14 +473,44 @@ class Histories(RuleBasedStateMachine):
         Without that the limits of a day end before the money does, and nothing is refused because of what is held.
         """
         if has is not None:
-            self.command(CorrectEntry, account, 0, has - self.shard.state(account).purses[0], CorrectionReason.PAID_OUT)
-        card = self.cards[account][-1]
-        held = Hold(BATH, next(self.stans), 1_000, account, card, amount)
+            self.leave_in_main_purse(account, has)
+        held = Hold(BATH, next(self.stans), 1_000, account, self.cards[account][-1], amount)
         self.ask(held)
-        self.come_to(self.now_us + seconds * 1_000_000)
+        self.come_to(self.now_us + seconds * SECOND_US)
+        self.end_visit(held, ends, used)
+
+    @precondition(lambda self: len(self.asked) > 60 and self.days < DAYS_MAX)
+    @rule(
+        account=st.sampled_from([ACTIVE, STAFF]), granted=st.sampled_from([0, 300, 900]),
+        has=st.sampled_from([None, 200, 600]), amount=st.integers(1, 900), ends=ENDS,
+    )  # fmt: skip
+    def visit_over_midnight(self, account: str, granted: int, has: int | None, amount: int, ends: list[str]) -> None:
+        """A new business day begins while a hold is outstanding; what counts on a subsidy loses it then."""
+        midnight_us = self.day_starts_us + DAY_US
+        self.back_to_use(account)
+        self.come_to(midnight_us - HOLD_LIFETIME_US // 3)
+        if granted:
+            self.command(GrantSubsidy, account, f"until-{self.today}", granted, self.today)
+        if has is not None:
+            self.leave_in_main_purse(account, has)
+        held = Hold(BATH, next(self.stans), 1_000, account, self.cards[account][-1], amount)
+        self.ask(held)
+        self.come_to(midnight_us + HOLD_LIFETIME_US // 3)
+        self.end_visit(held, ends, 100)
+
+    def leave_in_main_purse(self, account: str, amount: int) -> None:
+        """The card office pays out, or in, what is above or below."""
+        held = self.shard.state(account).purses[0]
+        self.command(CorrectEntry, account, 0, amount - held, CorrectionReason.PAID_OUT)
+
+    def end_visit(self, held: Hold, ends: list[str], used: int) -> None:
+        """`used`: percent of what was held."""
+        account, card, amount = held.account, self.cards[held.account][-1], held.amount
+        newest = held.stan
         for end in ends:
             named = BATH, next(self.stans), 1_000, account
             if end == "capture":
+                newest = named[1]
                 self.ask(Capture(*named, BATH, held.stan, amount * used // 100))
             elif end == "release":
                 self.ask(Release(*named, BATH, held.stan))
@@ -464,8 +518,14 @@ class Histories(RuleBasedStateMachine):
                 self.ask(Reversal(*named, BATH, held.stan, amount))
             elif end == "purchase":
                 self.ask(Purchase(*named, card, 1_000))
+            elif end == "free meal":
+                self.ask(Purchase(BUFFET_TILL, *named[1:], card, 1_000))
             elif end == "hold":
                 self.ask(Hold(*named, card, amount))
+            elif end == "sweep":
+                self.sweep(account)
+            elif end == "refund":
+                self.ask(Refund(*named, BATH, newest, amount // 2))
             else:
                 self.ask(BalanceInquiry(*named, card))
 
@@ -484,13 +544,26 @@ class Histories(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 70))
     def time_passes(self, seconds: int) -> None:
-        self.come_to(self.now_us + seconds * 1_000_000)
+        self.come_to(self.now_us + seconds * SECOND_US)
 
     @rule(account=ACCOUNTS)
     def sweep(self, account: str) -> None:
+        """What is due is settled, although nobody asks; and the purses are what the model says."""
         self.turn([], slot_of(account))
         state = self.shard.state(account)
-        assert state is None or all(hold.expires_us > self.now_us for hold in state.holds)
+        if state is not None:
+            assert not 0 < state.due_us <= self.now_us
+            assert all(hold.expires_us > self.now_us for hold in state.holds)
+            self.auditor.judge_purses(account, purses_told(state.purses))
+
+    @rule(account=st.sampled_from([ACTIVE, STAFF]), amount=st.integers(1, 100))
+    def sweep_finds_what_nobody_asks_for(self, account: str, amount: int) -> None:
+        self.ask(Hold(BATH, next(self.stans), 1_000, account, self.cards[account][-1], amount))
+        self.come_to(self.now_us + HOLD_LIFETIME_US)
+        overdue, position = len(self.shard.state(account).holds), self.shard.head.position
+        self.sweep(account)
+        assert self.shard.state(account).holds == ()
+        assert self.shard.head.position >= position + overdue
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), terminal=TERMINALS, other_amount=st.sampled_from([0, 0, 0, 1]))
@@ -511,6 +584,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(account=ACCOUNTS, terminal=TERMINALS, amount=AMOUNTS, data=st.data(), taken_us=WHEN)
     def advice(self, account: str, terminal: int, amount: int, data: st.DataObject, taken_us: int) -> None:
+        taken_us += data.draw(st.sampled_from([self.now_us, self.day_starts_us + DAY_US // 2]))
         serial = data.draw(st.sampled_from([*self.cards[account], "another"]))
         number = next(self.offline_numbers)
         self.ask(Advice(terminal, next(self.stans), 1_000, account, serial, amount, number, taken_us))
@@ -530,7 +604,7 @@ class Histories(RuleBasedStateMachine):
         used = data.draw(st.sampled_from(self.asked))
         number = next(self.offline_numbers)
         if data.draw(st.booleans()):
-            self.ask(Advice(used.terminal, used.stan, 1_000, used.account, "another", 1, number, NOON_US))
+            self.ask(Advice(used.terminal, used.stan, 1_000, used.account, "another", 1, number, self.now_us))
         else:
             self.ask(Purchase(used.terminal, used.stan, 1_000, used.account, "another", 1))
 
@@ -544,7 +618,8 @@ class Histories(RuleBasedStateMachine):
             self.ask(command(DESK, next(self.stans), 1_000, account, "wu"))
         for place, amount in enumerate(amounts):
             common = (TILL, next(self.stans), 1_000, account, self.cards[account][-1], amount)
-            late = Advice(*common, next(self.offline_numbers), taken_us) if place % 2 == 0 else None
+            taken = self.now_us + taken_us
+            late = Advice(*common, next(self.offline_numbers), taken) if place % 2 == 0 else None
             self.ask(late or Purchase(*common))
 
     @precondition(lambda self: self.asked)
@@ -569,23 +644,24 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data())
     def copy(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(self.asked))
-        sealed = {Purchase: "pin", ChangePin: "old_pin", ResetPin: "new_pin"}.get(type(request))
+        sealed = {Purchase: "pin", Hold: "pin", ChangePin: "old_pin", ResetPin: "new_pin"}.get(type(request))
         if sealed is not None and data.draw(st.booleans()):  # no PIN is looked at again
             request = replace(request, **{sealed: data.draw(st.sampled_from([b"", b"?", bytes(34)]))})
         self.ask(request)
 
-    @precondition(lambda self: self.period < PERIODS - 1 and len(self.asked) > 60 * (self.period + 1))
+    @precondition(lambda self: self.days < DAYS_MAX and len(self.asked) > 60 * (self.days * PERIODS + self.period + 1))
     @rule()
     def end_of_a_meal_period_is_near(self) -> None:
-        self.come_to(NOON_US + (self.period + 1) * 2 * HOUR_US - HOLD_LIFETIME_US // 3)
+        self.come_to(self.day_starts_us + PERIOD_ENDS[self.period] - HOLD_LIFETIME_US // 3)
 
-    @rule(terminal=TERMINALS)
-    def reconciliation(self, terminal: int) -> None:
+    @rule(terminal=TERMINALS, days_ago=st.integers(0, 2))
+    def reconciliation(self, terminal: int, days_ago: int) -> None:
         """The switch's totals are what its answers told the terminal."""
-        figures, _ = self.decide(Reconciliation(terminal, next(self.stans), 1_000, TODAY, ()))
+        day = CALENDAR.moment(self.now_us - days_ago * DAY_US).business_day
+        figures, _ = self.decide(Reconciliation(terminal, next(self.stans), 1_000, day, ()))
         told = {total.service: (total.count, total.amount) for total in figures.of_switch}
         assert {service: told.get(service, (0, 0)) for service in RECONCILED} == {
-            service: (len(amounts), sum(amounts)) for service, amounts in self.taken_by(terminal).items()
+            service: (len(amounts), sum(amounts)) for service, amounts in self.taken_by(terminal, day).items()
         }
 
     @rule(account=ACCOUNTS, terminal=TERMINALS, copies=st.integers(1, 2))
@@ -613,8 +689,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        verify(self.store, ACCOUNT)
-        self.check_hot_list()
+        self.check_books()
         before, _ = self.shard.hot_list.since(0, 1_000)
         self.shard = recover(self.store, ACCOUNT)
         assert self.shard.hot_list.since(0, 1_000) == (before, False)
@@ -637,14 +712,38 @@ class Histories(RuleBasedStateMachine):
         """Now."""
         return CALENDAR.moment(self.now_us)
 
+    @property
+    def days(self) -> int:
+        """How many business days are over."""
+        return (self.now_us - NOON_US + DAY_US // 2) // DAY_US
+
+    @property
+    def day_starts_us(self) -> int:
+        """When the present business day began: midnight."""
+        return NOON_US - DAY_US // 2 + self.days * DAY_US
+
+    @property
+    def today(self) -> int:
+        """The present business day."""
+        return self.moment().business_day
+
+    @property
+    def period(self) -> int:
+        """The present meal period."""
+        return self.moment().period
+
     def come_to(self, now_us: int) -> None:
         """It is so late, or later."""
         self.now_us = max(self.now_us, now_us)
         self.auditor.time_is(self.now_us)
-        self.period = CALENDAR.moment(self.now_us).period
-        if self.period:
-            period_starts_us = NOON_US + self.period * 2 * HOUR_US
-            self.auditor.change_rules(replace(RULES, period=self.period, period_starts_us=period_starts_us))
+        starts_us = self.day_starts_us
+        period_starts_us = starts_us + (PERIOD_ENDS[self.period - 1] if self.period else 0)
+        self.auditor.change_rules(
+            replace(
+                RULES, today=self.today, period=self.period, day_starts_us=starts_us, period_starts_us=period_starts_us,
+                review_due_us=REVIEWS_DUE_US[self.days],
+            )
+        )  # fmt: skip
 
     def told_of(self) -> Counter[str]:
         """By account: how often operators were told of a loss that waits for its review."""
@@ -702,7 +801,7 @@ class Histories(RuleBasedStateMachine):
         self.asked.append(request)
         if getattr(answer, "authorization", 0):
             price = sum(answer.paid) if isinstance(request, Purchase) else getattr(request, "amount", 0)
-            self.authorized[answer.authorization] = request, price
+            self.authorized.setdefault(answer.authorization, (request, price, self.today))
         return answer
 
     def decide(self, request: Any) -> tuple[Any, bool]:
@@ -710,18 +809,18 @@ class Histories(RuleBasedStateMachine):
         turn = self.turn([request])
         return reply_decoder.decode_message(turn.answers[0]), bool(turn.recorded)
 
-    def taken_by(self, terminal: int) -> dict[str, list[int]]:
-        """The amounts of what was approved with an authorization number, by service."""
+    def taken_by(self, terminal: int, day: int) -> dict[str, list[int]]:
+        """The amounts of what was approved on that day with an authorization number, by service."""
         taken: dict[str, list[int]] = {service: [] for service in RECONCILED}
-        prices = {(request.terminal, request.stan): (request, price) for request, price in self.authorized.values()}
-        for request, amount in self.authorized.values():
+        prices = {(request.terminal, request.stan): (request, price) for request, price, _ in self.authorized.values()}
+        for request, amount, decided_on in self.authorized.values():
             service = RECONCILED_AS.get(type(request))
             if isinstance(request, Reversal):
                 original, amount = prices[request.original_terminal, request.original_stan]  # noqa: PLW2901
                 if isinstance(original, Hold):
                     continue  # nothing was taken, and nothing is given back
                 service = f"reversal-of-{RECONCILED_AS[type(original)]}"
-            if request.terminal == terminal and service is not None:
+            if (request.terminal, decided_on) == (terminal, day) and service is not None:
                 taken[service].append(amount)
         return taken
 
@@ -732,6 +831,14 @@ class Histories(RuleBasedStateMachine):
             assert request.card not in cards or isinstance(request, OpenAccount)
             cards.append(request.card)
         assert not (approved and isinstance(request, Purchase | TopUp) and request.card in cards[:-1])
+
+    def check_books(self) -> None:
+        """The journal replays to what the shard says, and suspense is owed what the model says."""
+        verify(self.store, ACCOUNT)
+        self.check_hot_list()
+        owed = sum(item.owes for item in find_suspicious(Journal(self.store, ACCOUNT.event_type), ACCOUNT))
+        assert self.shard.ledger.balances.get(SUSPENSE, 0) == -owed
+        assert self.auditor.judge_suspense(owed) is None
 
     def check_hot_list(self) -> None:
         """It follows from the accounts' cards, whatever led to them."""
@@ -752,12 +859,8 @@ class Histories(RuleBasedStateMachine):
 
         Days later operators were told of each loss that waits.
         """
-        verify(self.store, ACCOUNT)
-        owed = sum(item.owes for item in find_suspicious(Journal(self.store, ACCOUNT.event_type), ACCOUNT))
-        assert self.shard.ledger.balances[SUSPENSE] == -owed
-        assert self.auditor.judge_suspense(owed) is None
-        self.check_hot_list()
-        for now_us in (REVIEW_DUE_US - 1, REVIEW_DUE_US, REVIEW_DUE_US + HOUR_US):
+        self.check_books()
+        for now_us in (REVIEWS_DUE_US[0] - 1, *REVIEWS_DUE_US, REVIEWS_DUE_US[-1] + HOUR_US):
             self.now_us = now_us
             for account in self.cards:
                 self.turn([], slot_of(account))
