@@ -209,8 +209,8 @@ class World(Struct, frozen=True):
 
     @property
     def available(self) -> int:
-        """What may be spent of it."""
-        return self.balance - self.held
+        """What may be spent of it: nothing where a subsidy has expired on which a hold counts."""
+        return max(0, self.balance - self.held)
 
 
 def first_world(card: Card) -> World:

@@ -201,9 +201,14 @@ RECONCILED_AS = {Purchase: "purchase", TopUp: "top-up", Capture: "capture", Refu
 RECONCILED = (
     "purchase", "top-up", "capture", "refund", "reversal-of-purchase", "reversal-of-top-up", "reversal-of-capture",
 )  # fmt: skip
-ENDS = st.lists(
-    st.sampled_from(["capture", "release", "reversal", "purchase", "free meal", "hold", "inquiry", "sweep", "refund"]),
-    max_size=3,
+_ENDS = ("capture", "release", "reversal", "purchase", "as much", "free meal", "hold", "inquiry", "sweep", "refund")
+ENDS = st.lists(st.sampled_from(_ENDS), max_size=3) | st.sampled_from(
+    [
+        ["free meal", "capture"],
+        ["capture", "reversal", "as much"],
+        ["capture", "refund", "as much"],
+        ["sweep", "capture"],
+    ]
 )
 """What may become of a hold, and what else is asked of its account at the bath."""
 
@@ -276,16 +281,19 @@ class Histories(RuleBasedStateMachine):
             self.give_first_pin(account, pin, fault, desk)
 
     @rule(
-        account=ACCOUNTS, amount=PIN_AMOUNTS, pin=TYPED, fault=SEAL_FAULTS,
+        account=ACCOUNTS, amount=PIN_AMOUNTS, pins=st.lists(TYPED, min_size=1, max_size=4), fault=SEAL_FAULTS,
         terminal=st.sampled_from([TILL, TILL, OTHER_TILL, BATH, BATH]),
     )  # fmt: skip
-    def more_than_one_purchase_may_be(self, account: str, amount: int, pin: str, fault: str, terminal: int) -> None:
-        """A purchase or, at the bath, a hold, with a PIN."""
+    def more_than_one_purchase_may_be(
+        self, account: str, amount: int, pins: list[str], fault: str, terminal: int
+    ) -> None:
+        """A purchase or, at the bath, a hold, with one PIN after the other."""
         kind: Any = Hold if terminal == BATH else Purchase
         use = PinUse.HOLD if terminal == BATH else PinUse.PURCHASE
-        context = PinContext(use, terminal, next(self.stans), account, amount)
-        sealed = self.sealed(pin or self.pins.get(account, ""), context, fault)
-        self.ask(kind(terminal, context.stan, 1_000, account, self.cards[account][-1], amount, sealed))
+        for pin in pins:
+            context = PinContext(use, terminal, next(self.stans), account, amount)
+            sealed = self.sealed(pin or self.pins.get(account, ""), context, fault)
+            self.ask(kind(terminal, context.stan, 1_000, account, self.cards[account][-1], amount, sealed))
 
     @rule(account=ACCOUNTS, old=TYPED, new=NEW_PINS, faults=st.tuples(SEAL_FAULTS, SEAL_FAULTS), at_till=ONE_IN_FOUR)
     def change_pin(self, account: str, old: str, new: str, faults: tuple[str, str], at_till: bool) -> None:  # noqa: FBT001 - drawn
@@ -482,13 +490,25 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: len(self.asked) > 60 and self.days < DAYS_MAX)
     @rule(
         account=st.sampled_from([ACTIVE, STAFF]), granted=st.sampled_from([0, 300, 900]),
-        has=st.sampled_from([None, 200, 600]), amount=st.integers(1, 900), ends=ENDS,
+        has=st.sampled_from([None, 200, 600]), amount=st.integers(1, 900), ends=ENDS, guarded=st.booleans(),
     )  # fmt: skip
-    def visit_over_midnight(self, account: str, granted: int, has: int | None, amount: int, ends: list[str]) -> None:
+    def visit_over_midnight(
+        self,
+        account: str,
+        granted: int,
+        has: int | None,
+        amount: int,
+        ends: list[str],
+        guarded: bool,  # noqa: FBT001
+    ) -> None:
         """A new business day begins while a hold is outstanding; what counts on a subsidy loses it then."""
         midnight_us = self.day_starts_us + DAY_US
         self.back_to_use(account)
         self.come_to(midnight_us - HOLD_LIFETIME_US // 3)
+        if guarded:
+            self.command(BindFamily, account, "g-7")
+            self.command(CreditFamily, account, 600, 2)
+            self.command(SetFamilyPolicy, account, amount, 0, 0)
         if granted:
             self.command(GrantSubsidy, account, f"until-{self.today}", granted, self.today)
         if has is not None:
@@ -506,18 +526,18 @@ class Histories(RuleBasedStateMachine):
     def end_visit(self, held: Hold, ends: list[str], used: int) -> None:
         """`used`: percent of what was held."""
         account, card, amount = held.account, self.cards[held.account][-1], held.amount
-        newest = held.stan
+        newest, newest_amount = held.stan, amount
         for end in ends:
             named = BATH, next(self.stans), 1_000, account
             if end == "capture":
-                newest = named[1]
-                self.ask(Capture(*named, BATH, held.stan, amount * used // 100))
+                newest, newest_amount = named[1], amount * used // 100
+                self.ask(Capture(*named, BATH, held.stan, newest_amount))
             elif end == "release":
                 self.ask(Release(*named, BATH, held.stan))
             elif end == "reversal":
-                self.ask(Reversal(*named, BATH, held.stan, amount))
-            elif end == "purchase":
-                self.ask(Purchase(*named, card, 1_000))
+                self.ask(Reversal(*named, BATH, newest, newest_amount))
+            elif end in {"purchase", "as much"}:
+                self.ask(Purchase(*named, card, 1_000 if end == "purchase" else amount))
             elif end == "free meal":
                 self.ask(Purchase(BUFFET_TILL, *named[1:], card, 1_000))
             elif end == "hold":
@@ -525,7 +545,7 @@ class Histories(RuleBasedStateMachine):
             elif end == "sweep":
                 self.sweep(account)
             elif end == "refund":
-                self.ask(Refund(*named, BATH, newest, amount // 2))
+                self.ask(Refund(*named, BATH, newest, newest_amount // 2))
             else:
                 self.ask(BalanceInquiry(*named, card))
 

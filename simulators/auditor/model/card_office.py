@@ -191,7 +191,7 @@ def _loss_problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict
         return BY_STATE[CardState.FROZEN]
     if (used := _serial_problem(world, request.card)) is not None:
         return used
-    short = request.fee is FeePayment.PURSES and max(0, world.available) < rules.replacement_fee
+    short = request.fee is FeePayment.PURSES and world.available < rules.replacement_fee
     return (Code.INSUFFICIENT_FUNDS, Reason.FUNDS) if short else None
 
 

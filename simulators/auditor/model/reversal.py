@@ -44,7 +44,7 @@ def reversal_outcomes(world: World, request: Reversal, rules: Rules) -> Iterator
         change, paid = negative(original.outcome.change), original.outcome.change
         if isinstance(original.request, TopUp):
             # What its holder has spent, or reserved, cannot be taken back.
-            owed, taken = -change[0], min(-change[0], world.purses[0], max(0, world.available))
+            owed, taken = -change[0], min(-change[0], world.purses[0], world.available)
             if taken < owed:
                 suspicious = {**suspicious, key_of(request): owed - taken}
             change, paid = (-taken, 0, 0), NOTHING
