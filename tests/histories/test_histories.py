@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, time
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from hypothesis import settings
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from actors.account.card import CardState as SwitchCardState
 from actors.account.card import PersonClass
+from actors.account.events import Unasked
 from actors.account.hot_cards import HOT
 from actors.account.kind import ACCOUNT
 from actors.account.postings import SUSPENSE
@@ -111,6 +112,8 @@ PIN_AMOUNTS = st.sampled_from([500, 1_100, 2_001, 2_050, 2_100, 2_200])
 TYPED = st.sampled_from(["", "", "", "000000", "271828"])
 """Empty: the right one."""
 
+UNASKED = get_args(Unasked)
+TYPED_ONE_AFTER_THE_OTHER = st.lists(TYPED, min_size=1, max_size=3) | st.just(["000000", "000000", "000000", ""])
 NEW_PINS = st.sampled_from(
     ["314159", "271828", "161803", "314159", "271828", "111111", "987654", "010203", "31415", ""]
 )
@@ -279,9 +282,11 @@ class Histories(RuleBasedStateMachine):
     def first_pin(self, account: str, pin: str, fault: str, desk: int, is_wanted: bool) -> None:  # noqa: FBT001 - drawn
         if is_wanted:
             self.give_first_pin(account, pin, fault, desk)
+        else:
+            self.ask_for_another_pin(KIOSK, account, self.pins.get(account, ""), "314159")
 
     @rule(
-        account=ACCOUNTS, amount=PIN_AMOUNTS, pins=st.lists(TYPED, min_size=1, max_size=4), fault=SEAL_FAULTS,
+        account=ACCOUNTS, amount=PIN_AMOUNTS, pins=TYPED_ONE_AFTER_THE_OTHER, fault=SEAL_FAULTS,
         terminal=st.sampled_from([TILL, TILL, OTHER_TILL, BATH, BATH]),
     )  # fmt: skip
     def more_than_one_purchase_may_be(
@@ -489,7 +494,7 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.asked) > 60 and self.days < DAYS_MAX)
     @rule(
-        account=st.sampled_from([ACTIVE, STAFF]), granted=st.sampled_from([0, 300, 900]),
+        account=st.sampled_from([ACTIVE, ACTIVE, STAFF]), granted=st.sampled_from([0, 300, 900]),
         has=st.sampled_from([None, 200, 600]), amount=st.integers(1, 900), ends=ENDS, guarded=st.booleans(),
     )  # fmt: skip
     def visit_over_midnight(
@@ -825,9 +830,10 @@ class Histories(RuleBasedStateMachine):
         return answer
 
     def decide(self, request: Any) -> tuple[Any, bool]:
-        """What one turn with one request answers, and whether that was recorded in it."""
+        """What a turn with one request answers, and whether that was recorded in it; something may expire beside it."""
         turn = self.turn([request])
-        return reply_decoder.decode_message(turn.answers[0]), bool(turn.recorded)
+        recorded = any(kind not in UNASKED for kind, _ in turn.recorded)
+        return reply_decoder.decode_message(turn.answers[0]), recorded
 
     def taken_by(self, terminal: int, day: int) -> dict[str, list[int]]:
         """The amounts of what was approved on that day with an authorization number, by service."""
