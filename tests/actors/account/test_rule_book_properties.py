@@ -383,7 +383,7 @@ def test_every_event_is_known_to_leave_the_card_or_to_change_it() -> None:
     kinds = {*get_args(events.Event), EmergencyRaised}
     assert kinds >= LEAVE_CARD
     assert kinds - LEAVE_CARD == {
-        events.Opened, events.AccountOpened, events.LossReported, events.CardIssued,
+        events.Opened, events.AccountOpened, events.LossReportedWithoutDeadline, events.LossReported, events.CardIssued,
         events.CardActivated, events.CardFound, events.CardFrozen, events.CardUnfrozen, events.CardReplaced,
         events.ExpirySet, events.AccountClosed, events.AccountClosedWithSubsidy,
     }  # fmt: skip

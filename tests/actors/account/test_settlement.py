@@ -48,10 +48,10 @@ from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, EFFECT, EVENTS
 from actors.effect import EffectName
 from actors.memory_store import MemoryStore
 from actors.policy import HOLD_LIFETIME_US
-from actors.suspicious import find_suspicious
+from actors.suspicious import SuspiciousItem, find_suspicious
 from actors.verification import verify
 from wire.codes import Code, Reason
-from wire.messages import Settlement
+from wire.messages import Refund, Settlement
 
 COLLECT, WRITE_OFF, ACCEPT = Settlement
 AFTER_EXPIRY = CALENDAR.moment(NOON_US + HOLD_LIFETIME_US)
@@ -204,6 +204,14 @@ def test_refusals(named: Any, original: Any, expected: tuple[int, str], how: Set
         assert postings(event) == ()
 
 
+def test_what_was_refunded_is_not_settled_and_owes_what_the_refund_left() -> None:
+    refunded = DECIDE[Refund](account(), refund(9, ADVICE, 1), OVERDRAWN, NOON, POLICY, 99)
+    assert refunded.shortfall_left == OVERDRAWN.shortfall - 1
+    assert outcome(settle(30, ADVICE), refunded) == (12, "not-suspicious")
+    item = SuspiciousItem(7, OVERDRAWN, "funds", OVERDRAWN.shortfall, refunded)
+    assert item.owes == OVERDRAWN.shortfall - 1
+
+
 def test_who_may_settle_comes_first() -> None:
     for original in (None, OVERDRAWN, SETTLED):
         assert outcome(settle(3, ADVICE, terminal=SMALL_DESK.number), original) == (57, "beyond-role")
@@ -217,7 +225,7 @@ def test_who_may_settle_comes_first() -> None:
         (reversal(30, CAPTURE, BATH.number), SETTLED_CAPTURE, "original-settled"),
         (reversal(30, CAPTURE, BATH.number, 1), SETTLED_CAPTURE, "original-settled"),
         (reversal(30, ADVICE), SETTLED, "original-settled"),
-        (refund(30, ADVICE), SETTLED, "not-refundable"),
+        (refund(30, ADVICE), SETTLED, "original-settled"),
         (reversal(30, CAPTURE, BATH.number, 1), LATE_AND_SHORT, "amount-differs"),
     ],
 )
