@@ -19,13 +19,11 @@ class SuspiciousItem(NamedTuple):
     shortfall: int
     """What it owed in suspense when it was posted, in minor units."""
 
-    ended_by: Any = None
-    """The event that settled, undid or refunded it, and says what it owes still, if anything; None: it is open."""
+    owes: int
+    """What it owes there now."""
 
-    @property
-    def owes(self) -> int:
-        """What it owes in suspense now, in minor units."""
-        return self.shortfall if self.ended_by is None else getattr(self.ended_by, "shortfall_left", 0)
+    ended_by: Any = None
+    """The event that settled or undid it, or refunded all that it owed; None: it is open."""
 
 
 def find_suspicious(journal: Journal, kind: Kind) -> list[SuspiciousItem]:
@@ -35,7 +33,9 @@ def find_suspicious(journal: Journal, kind: Kind) -> list[SuspiciousItem]:
         for terminal, stan in kind.bears_on(event):
             known = items.get((event.account, terminal, stan))
             if known is not None:
-                items[event.account, terminal, stan] = known._replace(ended_by=event)
+                # A refund may leave something owed.
+                owes = getattr(event, "shortfall_left", 0)
+                items[event.account, terminal, stan] = known._replace(owes=owes, ended_by=None if owes else event)
         for found in _suspicious(position, event, kind):
             items[event.account, event.terminal, event.stan] = found
     return list(items.values())
@@ -46,4 +46,5 @@ def _suspicious(position: int, event: Any, kind: Kind) -> Iterator[SuspiciousIte
     effect = None if effect_of is None else effect_of(event)
     if effect is not None and effect.name is EffectName.SUSPICIOUS:
         details = effect.details
-        yield SuspiciousItem(position, event, str(details["reason"]), int(details.get("shortfall", 0)))
+        shortfall = int(details.get("shortfall", 0))
+        yield SuspiciousItem(position, event, str(details["reason"]), shortfall, shortfall)

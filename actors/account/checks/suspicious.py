@@ -7,7 +7,17 @@ from typing import Final
 from actors.account.checks.amounts import funds_check, purse_check
 from actors.account.checks.original import names_same_original
 from actors.account.checks.refusal import Refusal
-from actors.account.events import Advised, Captured, Event, HoldReversed, Reversed, SuspicionSettled, Tombstoned
+from actors.account.events import (
+    Advised,
+    Captured,
+    Event,
+    HoldReversed,
+    PostedRefunded,
+    Refunded,
+    Reversed,
+    SuspicionSettled,
+    Tombstoned,
+)
 from actors.account.holds import held
 from actors.account.purses import MAIN
 from actors.account.state import Account
@@ -15,20 +25,24 @@ from actors.policy import Service
 from wire.codes import Code, Reason
 from wire.messages import Settlement, SettleSuspicion
 
-Suspicious = Advised | Captured | Reversed
-"""Events that may have posted something that is not clean."""
+Suspicious = Advised | Captured | Reversed | PostedRefunded
+"""Events that may have posted something that is not clean, or have left something owed of it."""
 
 _TOP_UP: Final = Service.TOP_UP.value
 _NOT_FOUND: Final = Refusal(Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND)
 _NOT_SUSPICIOUS: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_SUSPICIOUS)
 _ORIGINAL_REVERSED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)
+_ORIGINAL_REFUNDED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
 ORIGINAL_SETTLED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED)
 _OWED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.OWED)
 _NOTHING_OWED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOTHING_OWED)
 
 
 def suspicious_check(request: SettleSuspicion, original: Event | None) -> Refusal | None:
-    """What the request names was posted as suspicious, and neither settled nor undone since."""
+    """What the request names was posted as suspicious, and neither settled nor undone since.
+
+    If it was refunded, something of it is still owed.
+    """
     match original:
         case None:
             return _NOT_FOUND
@@ -36,6 +50,9 @@ def suspicious_check(request: SettleSuspicion, original: Event | None) -> Refusa
             return ORIGINAL_SETTLED
         case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
             return _ORIGINAL_REVERSED
+        case Refunded() if names_same_original(request, original):
+            owing = isinstance(original, PostedRefunded) and original.shortfall_left > 0
+            return None if owing else _ORIGINAL_REFUNDED
         case Advised() if original.suspicious:
             return None
         case Captured() if original.suspicious and not names_same_original(request, original):
@@ -51,15 +68,20 @@ def is_of_spent_top_up(event: Event) -> bool:
     return isinstance(event, Reversed) and event.service == _TOP_UP and event.shortfall > 0
 
 
+def owed(original: Suspicious) -> int:
+    """What it owes in suspense, in minor units."""
+    return original.shortfall_left if isinstance(original, PostedRefunded) else original.shortfall
+
+
 def manner_check(how: Settlement, original: Suspicious) -> Refusal | None:
     """What is owed is collected or written off, and nothing else is."""
     if how is Settlement.ACCEPT:
-        return _OWED if original.shortfall else None
-    return None if original.shortfall else _NOTHING_OWED
+        return _OWED if owed(original) else None
+    return None if owed(original) else _NOTHING_OWED
 
 
 def collection_check(account: Account, original: Suspicious) -> Refusal | None:
     """The purses have what is owed, beside what is held. What is owed for a top-up, the main purse has."""
     if isinstance(original, Reversed):
         return purse_check(account, MAIN, -original.shortfall)
-    return funds_check(account.purses, original.shortfall, reserved=held(account))
+    return funds_check(account.purses, owed(original), reserved=held(account))

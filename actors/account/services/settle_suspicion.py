@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from actors.account.checks.refusal import Refusal
-from actors.account.checks.suspicious import Suspicious, collection_check, manner_check, suspicious_check
+from actors.account.checks.suspicious import Suspicious, collection_check, manner_check, owed, suspicious_check
 from actors.account.checks.terminal import UNREGISTERED, command_check
 from actors.account.due import with_due
 from actors.account.events import Event, OfficeDeclined, Reversed, SuspicionSettled
@@ -50,7 +50,7 @@ def _decide(
     start = event_start(account, request, moment)
     return SuspicionSettled(
         *start[:-1], left(account.purses, paid) if paid else account.purses, request.original_terminal,
-        request.original_stan, request.how, request.note, original.shortfall, paid, terminal.merchant, moment.period,
+        request.original_stan, request.how, request.note, owed(original), paid, terminal.merchant, moment.period,
         authorization,
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def _collected(account: Account, original: Suspicious, policy: Policy) -> Amount
     """What each purse gives: as for a purchase; but what came with a top-up goes from the main purse, as it came."""
     if isinstance(original, Reversed):
         return (original.shortfall, *(0,) * (len(account.purses) - 1))
-    return draw(account.purses, original.shortfall, policy.spending_order)
+    return draw(account.purses, owed(original), policy.spending_order)
 
 
 def _apply(account: Account, event: SuspicionSettled, position: int) -> Account:

@@ -8,6 +8,7 @@ from typing import Any
 from simulators.accounts import Purses
 from simulators.auditor.model.checks import Verdict
 from simulators.auditor.model.limits import paid_by
+from simulators.auditor.suspense import owed_now
 from simulators.auditor.world import NOTHING, Rules, World, negative
 from wire.codes import Code, Reason
 from wire.messages import Reversal, Settlement, SettleSuspicion
@@ -23,8 +24,10 @@ def settlement_problem(world: World, request: SettleSuspicion) -> Verdict | None
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED
     if original.is_reversed:
         return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED
-    owed = world.suspicious.get(named)
-    if owed is None or original.is_refunded:
+    owed = owed_now(world, named)
+    if original.is_refunded and not owed:
+        return Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED
+    if named not in world.suspicious:
         return Code.INVALID_TRANSACTION, Reason.NOT_SUSPICIOUS
     if request.how is Settlement.ACCEPT:
         return (Code.INVALID_TRANSACTION, Reason.OWED) if owed else None
@@ -40,7 +43,7 @@ def settlement_step(world: World, request: SettleSuspicion, rules: Rules) -> tup
     changes = {"settled": world.settled | {named}}
     if request.how is not Settlement.COLLECT:
         return NOTHING, NOTHING, changes
-    owed = world.suspicious[named]
+    owed = owed_now(world, named)
     paid = (owed, 0, 0) if _is_of_top_up(world, request) else paid_by(world.purses, owed, rules.spending_order)
     return negative(paid), paid, changes
 

@@ -48,10 +48,10 @@ from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, EFFECT, EVENTS
 from actors.effect import EffectName
 from actors.memory_store import MemoryStore
 from actors.policy import HOLD_LIFETIME_US
-from actors.suspicious import SuspiciousItem, find_suspicious
+from actors.suspicious import find_suspicious
 from actors.verification import verify
 from wire.codes import Code, Reason
-from wire.messages import Refund, Settlement
+from wire.messages import Settlement
 
 COLLECT, WRITE_OFF, ACCEPT = Settlement
 AFTER_EXPIRY = CALENDAR.moment(NOON_US + HOLD_LIFETIME_US)
@@ -204,12 +204,21 @@ def test_refusals(named: Any, original: Any, expected: tuple[int, str], how: Set
         assert postings(event) == ()
 
 
-def test_what_was_refunded_is_not_settled_and_owes_what_the_refund_left() -> None:
-    refunded = DECIDE[Refund](account(), refund(9, ADVICE, 1), OVERDRAWN, NOON, POLICY, 99)
-    assert refunded.shortfall_left == OVERDRAWN.shortfall - 1
-    assert outcome(settle(30, ADVICE), refunded) == (12, "not-suspicious")
-    item = SuspiciousItem(7, OVERDRAWN, "funds", OVERDRAWN.shortfall, refunded)
-    assert item.owes == OVERDRAWN.shortfall - 1
+@pytest.mark.parametrize("how", [COLLECT, WRITE_OFF])
+def test_what_a_refund_left_owed_is_settled(how: Settlement) -> None:
+    refunded = decided(refund(9, ADVICE, 1), OVERDRAWN)
+    event = decided(settle(30, ADVICE, how), refunded)
+    assert event.amount == refunded.shortfall_left == OVERDRAWN.shortfall - 1
+    assert sum(event.paid) == (event.amount if how is COLLECT else 0)
+    assert outcome(settle(30, ADVICE, Settlement.ACCEPT), refunded) == (12, "owed")
+
+
+def test_what_a_refund_left_nothing_owed_of_is_not_settled() -> None:
+    refunded = decided(refund(9, ADVICE, OVERDRAWN.shortfall), OVERDRAWN)
+    assert refunded.shortfall_left == 0
+    for how in Settlement:
+        assert outcome(settle(30, ADVICE, how), refunded) == (12, "original-refunded")
+    assert outcome(settle(30, BOUGHT), decided(refund(9, BOUGHT, 1), decided(BOUGHT))) == (12, "original-refunded")
 
 
 def test_who_may_settle_comes_first() -> None:
