@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from simulators.auditor.findings import Finding
 from simulators.charts import MEANINGS
 from simulators.fleet import Fleet
 from simulators.latency import Percentiles
@@ -170,12 +171,18 @@ def print_closing(console: Console, report: PeakReport, folder: str) -> None:
         table.add_row(name, value)
     console.print(table)
     for finding in report.findings[:10]:
-        console.print(f"[red]{finding.fault}[/] account {finding.account}: {finding.explanation}", highlight=False)
+        console.print(f"[red]{finding.fault}[/] {_where(finding)}: {finding.explanation}", highlight=False)
     faults = sum(report.faults.values())
     console.print(
         "[bold green]The audit holds.[/]" if report.holds else f"[bold red]The audit is broken: {faults} faults.[/]"
     )
     console.print(f"Report: {folder}/report.html", soft_wrap=True)
+
+
+def _where(finding: Finding) -> str:
+    if finding.account:
+        return f"account {finding.account}"
+    return f"terminal {finding.terminal}" if finding.terminal else "the switch"
 
 
 def _closing_rows(report: PeakReport) -> list[tuple[str, str]]:

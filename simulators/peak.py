@@ -87,6 +87,9 @@ class _Scene(Struct, frozen=True):
     clock_rate: float = 1.0
     """How many seconds of the switch's clock pass in a real one."""
 
+    at_home: Sequence[Card] = ()
+    """Cards that nobody uses, because nobody knows what they hold; the auditor still knows of them."""
+
     first_offline_number: int | None = 1
     """With which terminals begin; None: they lost their counter, and continue from the switch's time."""
 
@@ -161,10 +164,12 @@ async def peak_connected(settings: Settings, running: Running, console: Console)
         today = campus.business_day(datetime.fromtimestamp(fleet.switch_time_us / 1e6, UTC))
     if cards and not any(held):
         raise BadInputError(f"{running.accounts}: the switch knows none of these accounts with these cards")
-    opening = [
-        card if purses is None else replace(card, purses=purses) for card, purses in zip(cards, held, strict=True)
-    ]
-    return await _drive(settings, replace(scene, cards=opening, today=today), console)
+    told = dict(zip(cards, held, strict=True))
+    opening = [replace(card, purses=purses) for card, purses in told.items() if purses is not None]
+    at_home = [card for card, purses in told.items() if purses is None]
+    if at_home:
+        console.print(f"{len(at_home):,} cards stay at home: the switch does not tell what they hold.")
+    return await _drive(settings, replace(scene, cards=opening, today=today, at_home=at_home), console)
 
 
 async def _drive(settings: Settings, scene: _Scene, console: Console) -> PeakReport:
@@ -210,7 +215,7 @@ def _auditor(scene: _Scene) -> Auditor:
         pin_keys=campus.pin_keys,
         prices=campus.prices,
     )  # fmt: skip
-    return Auditor(scene.cards, rules)
+    return Auditor([*scene.cards, *scene.at_home], rules)
 
 
 @contextmanager

@@ -89,8 +89,10 @@ def peak(
     In every scenario thieves try lost cards, a PIN is asked for above the limit of one purchase, and guardians pay into
     family purses. At the end every balance, every hot list and every till must agree.
 
-    A running switch should belong to this campus file: behaviours whose terminals it lacks do not happen. Terminals
-    number offline sales on from its clock, so `tapswitch gaps` shows the numbers before as missing.
+    A running switch should have these accounts as the file says, but for their balances: the auditor knows of no
+    subsidy that waits, no guardian and no other command of the card office that came before. Behaviours for which the
+    campus has no terminals do not happen. Terminals number offline sales on from the switch's clock, so `tapswitch
+    gaps` shows the numbers before as missing.
 
     Exit status: 0 if the audit holds, 1 if not, 2 for bad input.
     """

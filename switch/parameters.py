@@ -26,6 +26,8 @@ def parameters(request: ParametersInquiry, campus: Campus) -> Parameters:
         ),
         offline_floor=policy.offline.floor if sells_offline else 0,
         offline_total=policy.offline.total if sells_offline else 0,
+        time_zone=policy.calendar.zone.key,
+        business_day_starts=policy.calendar.cut_over.isoformat(),
     )  # fmt: skip
     content = msgspec.structs.replace(told, terminal=0, stan=0)
     version = blake2b(msgspec.msgpack.encode(content), digest_size=_VERSION_BYTES).hexdigest()

@@ -558,6 +558,8 @@ class Parameters(Struct, array_like=True, tag=113, frozen=True):
     meal_periods: tuple[MealPeriodEnd, ...] = ()
     offline_floor: int = 0
     offline_total: int = 0
+    time_zone: str = ""
+    business_day_starts: str = ""
 
 
 class HotCard(Struct, array_like=True, frozen=True, gc=False):

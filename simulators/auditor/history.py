@@ -180,7 +180,7 @@ class AccountHistory:
         expected = [outcome for world in possible for _, outcome in outcomes(world, request, self.rules)]
         code = Code.APPROVED if isinstance(reply, Statement) else reply.code
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
-        texts = sorted({_describe(outcome.code, outcome.reason, outcome.balances or ()) for outcome in expected})
+        texts = sorted({_describe_outcome(outcome) for outcome in expected})
         explanation = f"answered {_describe_reply(reply)}; expected {' or '.join(texts)}"
         return Finding(fault, self._account, terminal, stan, explanation)
 
@@ -241,6 +241,11 @@ def _told(balances: tuple[int, ...]) -> str:
 def _describe(code: Code, reason: str, balances: tuple[int, ...]) -> str:
     shown = f"with {_told(balances)}" if balances else "without balance"
     return " ".join(part for part in (f"{code:02d}", reason, shown) if part)
+
+
+def _describe_outcome(outcome: Outcome) -> str:
+    described = _describe(outcome.code, outcome.reason, outcome.balances or ())
+    return f"{described}, paid {outcome.paid}" if any(outcome.paid) else described
 
 
 def _describe_reply(reply: AccountReply) -> str:

@@ -376,7 +376,9 @@ class TestEmergency:
 class TestParameters:
     async def test_all_that_a_till_has_to_know(self, switch, client):
         (told,) = await client.ask(ParametersInquiry(TILL, 1, 2_000))
-        assert told == Parameters(TILL, 1, told.version, "Please tap your card", 20_000, (), 5_000, 200_000)
+        assert told == Parameters(
+            TILL, 1, told.version, "Please tap your card", 20_000, (), 5_000, 200_000, "Asia/Shanghai", "00:00:00"
+        )  # fmt: skip
         assert 1 <= len(told.version) <= 64
 
     async def test_what_is_known_is_not_told_again(self, switch, client):
