@@ -407,7 +407,8 @@ class ServiceTotal(Struct, array_like=True, frozen=True, gc=False):
 
     service: Annotated[str, Meta(min_length=1, max_length=32)]
     count: Annotated[int, Meta(ge=0, le=2**53 - 1)]
-    amount: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    amount: Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
+    """Corrections may come to less than nothing."""
 
 
 class Reconciliation(Struct, array_like=True, tag=24, frozen=True):

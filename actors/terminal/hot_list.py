@@ -24,11 +24,13 @@ def hot_list_of_part(request: HotListInquiry, part: Part) -> HotList:
 
 def add_up_hot_list(request: HotListInquiry, parts: Sequence[HotList]) -> HotList:
     """What the terminal is told: as much as it takes of what the shards have. What it cannot take comes next time."""
-    if len({part.whole for part in parts}) > 1:
-        return HotList(request.terminal, request.stan, _START_AGAIN, 1, 1, ())
     whole = parts[0].whole
+    _, *told_before = request.version.split(".")
+    # Each part has looked at its own position in the version, and none at how many there are.
+    if len({part.whole for part in parts}) > 1 or not (whole or len(told_before) == len(parts)):
+        return HotList(request.terminal, request.stan, _START_AGAIN, 1, 1, ())
     epoch = parts[0].version.partition(".")[0]
-    before = [0] * len(parts) if whole else [int(position) for position in request.version.split(".")[1:]]
+    before = [0] * len(parts) if whole else list(map(int, told_before))
     cards: list[HotCard] = []
     more = 0
     positions: list[int] = []

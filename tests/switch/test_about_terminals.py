@@ -30,7 +30,9 @@ from actors.account.events import Opened
 from actors.calendar import Moment
 from actors.hot_list import GOOD, HotChange
 from actors.placement import shard_of, slot_of
+from actors.policy import Service
 from actors.terminal.events import GapExplained
+from switch import gateway as gateway_module
 from switch.addresses import Address
 from switch.gateway import Gateway
 from switch.mailbox import URGENT_MAX, Mailbox
@@ -42,6 +44,8 @@ from switch.shards import Shards
 from wire.codes import Code, Reason
 from wire.messages import (
     Answer,
+    CorrectEntry,
+    CorrectionReason,
     Echo,
     Emergency,
     ExplainGap,
@@ -153,6 +157,41 @@ async def refused(client: StationClient, request: Any) -> tuple[Code, Reason]:
     assert (answer.terminal, answer.stan) == (request.terminal, request.stan)
     assert (answer.retry_after_ms > 0) is (answer.code is Code.TRY_AGAIN)
     return answer.code, answer.reason
+
+
+class TestWhatCannotBeAddedUp:
+    async def test_it_costs_its_sender_a_refusal_and_nobody_else_anything(self, switch, client, monkeypatch):
+        def raises(*_: object) -> None:
+            raise ValueError("planted")
+
+        monkeypatch.setattr(gateway_module, "reconcile", raises)
+        assert await refused(client, switch.figures(stan=1)) == (Code.TRY_AGAIN, Reason.SHARD_SILENT)
+        monkeypatch.undo()
+        assert await client.ask(switch.figures(stan=2)) == [in_balance(2)]
+        (answer,) = await client.ask(purchase(3))
+        assert answer.code is Code.APPROVED
+
+    async def test_a_desk_whose_corrections_are_below_zero(self, switch):
+        policy = replace(
+            switch.inside[0].embedded.policy,
+            terminals={
+                **switch.inside[0].embedded.policy.terminals,
+                OPERATOR: replace(
+                    switch.inside[0].embedded.policy.terminals[OPERATOR], services=frozenset({Service.CORRECT_ENTRY})
+                ),
+            },
+        )
+        for inside in switch.inside:
+            inside.embedded.policy = policy
+        async with StationClient(switch.address, DESK) as desk:
+            correction = CorrectEntry(OPERATOR, 1, 2_000, HERE[0], "wu", 0, -700, CorrectionReason.PAID_OUT)
+            (answer,) = await desk.ask(correction)
+            assert answer.code is Code.APPROVED
+            (figures,) = await desk.ask(Reconciliation(OPERATOR, 2, 2_000, switch.today, ()))
+            assert figures.of_switch == (ServiceTotal("correct", 1, -700),)
+            again = Reconciliation(OPERATOR, 3, 2_000, switch.today, figures.of_switch)
+            (answer,) = await desk.ask(again)
+            assert answer.code is Code.APPROVED
 
 
 class TestReconciliation:
@@ -409,6 +448,14 @@ class TestParameters:
 
 
 class TestHotList:
+    @pytest.mark.parametrize("more", [".x", ".0", ".-1", "."])
+    async def test_a_version_with_more_in_it_begins_anew(self, client, more):
+        (known,) = await client.ask(HotListInquiry(TILL, 1, 2_000, 10))
+        (told,) = await client.ask(HotListInquiry(TILL, 2, 2_000, 10, known.version + more))
+        assert (told.version, told.whole, told.more, told.cards) == ("", 1, 1, ())
+        (answer,) = await client.ask(purchase(3))
+        assert answer.code is Code.APPROVED
+
     @staticmethod
     def note(switch: TwoShards, shard: int, *changes: tuple[str, str]) -> None:
         """Cards of this shard changed, each in an event of its own."""
