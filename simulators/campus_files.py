@@ -107,6 +107,9 @@ class Sizes(NamedTuple):
     bath_seconds: float = 0.0
     """Real time that the water runs on average."""
 
+    hold_minutes: int = 180
+    """By the switch's clock: how long a hold stands."""
+
     @property
     def windows(self) -> int:
         """Of all canteens together."""
@@ -156,7 +159,8 @@ def write_campus(folder: Path, cards: list[Card], sizes: Sizes | None = None) ->
     ]
     sites.append(_Site("baths", _BATH_HOUSE, "Bath house", list(_concentrators("baths", sizes.baths, numbers, "bath"))))
     sites.append(_Site("office", _CARD_OFFICE, "Card office", list(_card_office(sizes.desks, numbers))))
-    files.campus.write_text(_HEAD + "".join(_sections(sites)), encoding="utf-8")
+    holds = f"\n[holds]\nlifetime_minutes = {sizes.hold_minutes}\n"
+    files.campus.write_text(_HEAD + holds + "".join(_sections(sites)), encoding="utf-8")
     _write_secrets(folder / SECRETS_NAME, [station for site in sites for station in site.stations])
     write_accounts(files.accounts, cards)
     return files

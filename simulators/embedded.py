@@ -17,6 +17,8 @@ from simulators.station import Address
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
+IMPORT_SECONDS = 300.0
+VERIFY_SECONDS = 300.0
 LOG_LINES_SHOWN = 20
 _READY = re.compile(r"ready terminals=(?P<host>\S+):(?P<port>\d+) http=(?P<http>\S+)")
 
@@ -57,6 +59,11 @@ async def embedded_switch(folder: Path, files: CampusFiles, clock: str) -> Async
         await _stop(process, log)
 
 
+async def verify_embedded(folder: Path) -> None:
+    """Replay the journal of the switch that was in this folder. Raises EmbeddedError if anything does not fit."""
+    await _run(folder / "switch.log", VERIFY_SECONDS, "verify", "--data", str(folder / "data"))
+
+
 async def _spawn(log: Path, *arguments: str) -> asyncio.subprocess.Process:
     with log.open("ab") as errors:
         return await asyncio.create_subprocess_exec(
@@ -65,10 +72,25 @@ async def _spawn(log: Path, *arguments: str) -> asyncio.subprocess.Process:
 
 
 async def _import(data: Path, files: CampusFiles, log: Path) -> None:
-    process = await _spawn(log, "import", "--data", str(data), str(files.accounts))
-    output, _ = await process.communicate()
+    await _run(log, IMPORT_SECONDS, "import", "--data", str(data), str(files.accounts))
+
+
+async def _run(log: Path, seconds: float, command: str, *arguments: str) -> None:
+    """Run a command to its end. Raises EmbeddedError if that is not a good one."""
+    process = await _spawn(log, command, *arguments)
+    try:
+        async with asyncio.timeout(seconds):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        raise EmbeddedError(f"`tapswitch {command}` did not end within {seconds:.0f} s\n{_tail(log)}") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     if process.returncode:
-        raise EmbeddedError(f"`tapswitch import` ended with status {process.returncode}\n{output.decode()}{_tail(log)}")
+        raise EmbeddedError(
+            f"`tapswitch {command}` ended with status {process.returncode}\n{output.decode()}{_tail(log)}"
+        )  # fmt: skip
 
 
 async def _ready(process: asyncio.subprocess.Process, log: Path) -> Embedded:

@@ -79,6 +79,9 @@ class Fleet:
         """Accounts with reversals that are not answered yet."""
         self._held: dict[str, list[Due]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
+        """The first that a visit, reversal or upload raised."""
+
         self._connections: list[asyncio.Task[None]] = []
         self.started_at = monotonic()
         """When the driving began: monotonic, like every time here, for uvloop's own clock counts milliseconds only."""
@@ -162,7 +165,7 @@ class Fleet:
         )
 
     async def end_day(self, business_day: int | None) -> int:
-        """How many terminals reconciled the day in balance; None: not all of it is known, and none tries.
+        """How many terminals reconciled `business_day` in balance. If it is None, not all of it is known: none tries.
 
         The auditor is told of each that did not, and judges their hot lists.
         """
@@ -172,12 +175,11 @@ class Fleet:
         if business_day is None:
             return 0
         replies = await asyncio.gather(*(terminal.reconcile(business_day) for terminal in terminals))
-        for figures in replies:
-            if isinstance(figures, Figures):
-                self._auditor.report(
-                    Finding(Fault.OUT_OF_BALANCE, "", figures.terminal, figures.stan, difference(figures))
-                )
-        return sum(isinstance(reply, Answer) and reply.code is Code.APPROVED for reply in replies)
+        disagreeing = [reply for reply in replies if not (isinstance(reply, Answer) and reply.code is Code.APPROVED)]
+        for reply in disagreeing:
+            why = difference(reply) if isinstance(reply, Figures) else f"answered {reply}"
+            self._auditor.report(Finding(Fault.OUT_OF_BALANCE, "", reply.terminal, reply.stan, why))
+        return len(replies) - len(disagreeing)
 
     def arrive(self, visit: Visit, at: float) -> None:
         """Somebody comes to a place now; `at` is when the plan intended it."""
@@ -196,12 +198,24 @@ class Fleet:
         for terminal in self.canteens[canteen].terminals:
             self._start(terminal.upload(Random(f"upload {seed} {terminal.number}")))
 
-    async def settle(self, seconds: float) -> bool:
-        """Wait until every visit, reversal and upload has ended; False if that takes longer than `seconds`."""
+    async def settle(self, seconds: float) -> None:
+        """Wait until every visit, reversal and upload has ended, but not longer than `seconds`.
+
+        The auditor is told of what is left then. Raises what one of them raised, which is a mistake of the simulator.
+        """
         deadline = monotonic() + seconds
         while self._tasks and (left := deadline - monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
-        return not self._tasks
+        if self._error is not None:
+            raise self._error
+        not_uploaded = sum(len(terminal.book.pending) for terminal in self._terminals.values())
+        for left_over, what in (
+            (len(self._tasks), "visits, reversals or uploads have not ended"),
+            (self.queued + sum(map(len, self._held.values())), "visitors were not served"),
+            (not_uploaded, "offline sales were not uploaded"),
+        ):
+            if left_over:
+                self._auditor.report(Finding(Fault.UNRESOLVED, "", 0, 0, f"{left_over} {what} within {seconds:.0f} s"))
 
     async def inquire_all(self) -> list[Purses | None]:
         """What every card holds, asked of the switch by all terminals together; None where it was refused."""
@@ -255,7 +269,12 @@ class Fleet:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and self._error is None:
+            self._error = task.exception()
 
     def _on_decided(self, due_at: float) -> OnDecided:
         """Who counts the answer to a request that was due then, and leaves now."""

@@ -74,8 +74,8 @@ async def give(
 
 async def _until_decided(station: Station, request: OperatorRequest, replies: asyncio.Queue[AnyReply]) -> Given:
     last: AnyReply | None = None
-    copies = 0
-    while copies < COPIES_MAX:
+    copies = waits = 0
+    while copies < COPIES_MAX and waits < COPIES_MAX:
         reply: AnyReply | None = None
         try:
             async with asyncio.timeout(TIME_OUT_SECONDS):
@@ -84,6 +84,7 @@ async def _until_decided(station: Station, request: OperatorRequest, replies: as
                 copies += 1
                 reply = await replies.get()
         except TimeoutError:
+            waits += 1
             if not copies:
                 break
             continue

@@ -63,6 +63,7 @@ class Terminal:
         self.number = keypad.terminal
         self.book = OfflineBook()
         self._takings = Takings()
+        self._uploads = False
         self._keypad = keypad
         self._surroundings = surroundings
         self._requester = Requester(keypad.terminal, station, line, surroundings.on_retry)
@@ -130,11 +131,16 @@ class Terminal:
 
     async def upload(self, random: Random) -> None:
         """Send all that was sold offline, in any order and some of it twice, until it is answered."""
-        for sale in random.sample(self.book.pending, len(self.book.pending)):
-            self._taken(await self._upload(sale))
-            if random.random() < UPLOADED_TWICE_SHARE:
-                await self._upload(sale)
-            self.book.uploaded(sale)
+        if self._uploads:
+            return
+        self._uploads = True
+        while self.book.pending:  # another outage may have come meanwhile
+            for sale in random.sample(self.book.pending, len(self.book.pending)):
+                self._taken(await self._upload(sale))
+                if random.random() < UPLOADED_TWICE_SHARE:
+                    await self._upload(sale)
+                self.book.uploaded(sale)
+        self._uploads = False
 
     def _sell_offline(self, card: Card, errand: Errand) -> Ending:
         if not isinstance(errand, Meal):

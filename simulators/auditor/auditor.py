@@ -102,6 +102,8 @@ class Auditor:
         known: dict[str, str | None] = {}
         for history in self._histories.values():
             world = history.worlds[0]
+            if not world.opened:
+                continue
             known[world.card.serial] = world.card.state.value if world.card.state in _HOT else None
             known.update(dict.fromkeys(world.dead_cards, CardState.REPLACED.value))
         expected = {serial: state for serial, state in known.items() if state is not None}

@@ -23,7 +23,9 @@ def test_a_small_peak(tmp_path):
     assert result.exit_code == 0, result.output
     assert "The audit holds" in result.output
     written = json.loads((report / "report.json").read_text())
-    assert written["offered"] == written["answered"] > 300
+    assert written["offered"] - written["answered"] <= written["not_served"] + written["reversed"]
+    assert written["answered"] > 300
+    assert "Verifying the journal." in result.output
     assert written["switch_counts_agree"] is True
     assert (written["lost"], written["doubled"], written["imbalance_minor_units"]) == (0, 0, 0)
 

@@ -203,6 +203,17 @@ def test_command_that_is_never_answered_may_be_given_again(serving, campus, quic
     assert result.stdout.strip().endswith(f"no answer; {again}")
 
 
+def test_a_switch_that_is_lost_after_the_first_copy_is_not_waited_for_for_ever(serving, campus, quick):
+    def lose(_request, _answer):
+        serving.keys = {}  # whoever comes back is a stranger
+        serving.drop_connections()
+
+    serving.interfere = lose
+    result = run(serving, campus, "freeze", ACCOUNT, "--stan", "77")
+    assert (result.exit_code, len(serving.received)) == (1, 1)
+    assert "unknown: freeze" in result.stdout
+
+
 def test_busy_after_a_copy_without_an_answer_is_not_certain(serving, campus, quick):
     busy = Answer(9201, 77, Code.TRY_AGAIN, Reason.BUSY_SHARD, 0, (), ())
     answers = iter([None, busy, busy])
