@@ -40,7 +40,6 @@ class Line:
         self._auditor = auditor
         self._time_out = time_out_seconds
         self._questions: dict[Key, _Question] = {}
-        self.copies_sent = 0
         self.time_outs = 0
         self.technical: Counter[Code] = Counter()
         """Answers that decided nothing, by code."""
@@ -72,7 +71,6 @@ class Line:
             self._auditor.record_sent(request)
         station.send(request)
         question.copies += 1
-        self.copies_sent += 1
         timer = loop.call_later(self._time_out, _expire, reply)
         try:
             return await reply

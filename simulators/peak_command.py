@@ -15,9 +15,10 @@ from rich.console import Console
 from simulators.bad_input import BadInputError
 from simulators.display import print_closing
 from simulators.embedded import EmbeddedError, parse_address
-from simulators.peak import DEFAULT_CARDS, Running, Settings, peak_connected, peak_embedded
+from simulators.peak import DEFAULT_CARDS, Running, peak_connected, peak_embedded
 from simulators.report import PeakReport
 from simulators.scenario import LUNCHES, SCENARIOS, Scenario, scenario_named
+from simulators.scene import Settings
 
 SPEED_MAX = 10_000.0
 

@@ -17,9 +17,10 @@ from simulators.accounts import CardState, write_accounts
 from simulators.bad_input import BadInputError
 from simulators.campus import read_campus
 from simulators.campus_files import write_campus
-from simulators.peak import Running, Settings, peak_connected
+from simulators.peak import Running, peak_connected
 from simulators.population import make_population
 from simulators.scenario import LUNCHES, scenario_named
+from simulators.scene import Settings
 from wire.messages import Purchase
 
 CARDS = 300
