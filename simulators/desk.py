@@ -43,6 +43,9 @@ class Desk(NamedTuple):
     pin_key: bytes | None = None
     """Under which this terminal seals PINs, if secrets.toml has one."""
 
+    campus_terminals: frozenset[int] = frozenset()
+    """The numbers of all terminals of the campus file."""
+
 
 def desk_options() -> list[click.Option]:
     """What every command of an operator asks for."""
@@ -73,7 +76,10 @@ def desk_of(*, connect: str, station: str, clerk: str, campus: Path, terminal: i
     if key is None:
         raise BadInputError(f"--station {station}: secrets.toml has no key for it; it has {', '.join(read.keys)}")
     number = _terminals(read, station)[0] if terminal is None else terminal
-    return Desk(parse_address(connect, "--connect"), station, key, number, clerk, read.pin_keys.get(number))
+    return Desk(
+        parse_address(connect, "--connect"), station, key, number, clerk, read.pin_keys.get(number),
+        frozenset(read.terminals),
+    )  # fmt: skip
 
 
 def terminals_of(campus: Path, station: str) -> list[int]:

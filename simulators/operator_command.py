@@ -78,7 +78,7 @@ IN_WORDS: Mapping[Reason, str] = {
     Reason.PIN_WEAK: "that PIN is easy to guess",
     Reason.PURSES_NOT_EMPTY: "there is money in the account; pay it out first",
     Reason.HOLDS_OUTSTANDING: "something is held for a merchant; it is captured, released, or expires",
-    Reason.RANGE_NOT_POSSIBLE: "the first number is above the last, or that are more than 10,000 numbers",
+    Reason.RANGE_NOT_POSSIBLE: "the first number is above the last",
     Reason.SUBSIDY_NOT_PAID_OUT: "a subsidy is never paid out",
     Reason.NO_ACCOUNT: "no account has this number",
     Reason.CARD_LOST: "the card is reported lost",
@@ -102,6 +102,9 @@ _COUNTER = click.IntRange(1, 2**63 - 1)
 _NOTE = click.Option(
     ["--note"], required=True, metavar="TEXT", help="Why, in 1 to 80 characters. It is kept for ever: name nobody."
 )
+NUMBERS_MAX = 10_000
+"""Offline numbers that one command explains without a further word: a slip must not hide what will be missing later."""
+
 CHANNELS = ("cash", "bank", "wallet")
 
 
@@ -127,11 +130,13 @@ def office_command(
     text: str,
     *fields: click.Option,
     prepare: Callable[[Desk, int, str, list[Any]], list[Any]] = lambda _desk, _stan, _account, given: given,
+    doubt: Callable[[Desk, list[Any]], str] = lambda _desk, _given: "",
     needs_account: bool = True,
 ) -> click.Command:
     """The sub-command that sends `request`; `fields` are its own fields in their order, those after the clerk.
 
     `prepare`: (desk, STAN, account, what was given for the fields) → the fields. Raises BadInputError.
+    `doubt`: (desk, what was given for the fields) → what may be a slip, and is said, but sent all the same; or nothing.
     """
     names = [field.name or "" for field in fields]
 
@@ -149,6 +154,8 @@ def office_command(
         except BadInputError as error:
             raise click.UsageError(str(error)) from error
 
+        if doubtful := doubt(desk, given):
+            click.echo(doubtful, err=True)
         try:
             outcome = uvloop.run(give(desk.address, desk.station, desk.key, request_with, stan))
         except OperatorError as error:
@@ -214,6 +221,26 @@ def _limits(_desk: Desk, _stan: int, _account: str, given: list[Any]) -> list[An
     if not (none or has_limits):
         raise BadInputError("give the limits that shall hold, or --none")
     return [limit or 0 for limit in limits]
+
+
+def _gap(_desk: Desk, _stan: int, _account: str, given: list[Any]) -> list[Any]:
+    """What was given without the word that the counter was lost, which so wide a gap needs."""
+    of_terminal, first, last, lost_counter, note = given
+    if first > last:
+        raise BadInputError(f"--first {first} is above --last {last}")
+    if (how_many := last - first + 1) > NUMBERS_MAX and not lost_counter:
+        raise BadInputError(
+            f"--first {first} to --last {last} are {how_many:,} numbers, more than {NUMBERS_MAX:,}: a slip? If the "
+            "terminal lost its counter and went on at the switch's time, add --lost-counter"
+        )
+    return [of_terminal, first, last, note]
+
+
+def _unknown_terminal(desk: Desk, given: list[Any]) -> str:
+    of_terminal = given[0]
+    if of_terminal in desk.campus_terminals:
+        return ""
+    return f"note: --of-terminal {of_terminal} is no terminal of the campus file; it is sent all the same"
 
 
 COMMANDS = (
@@ -304,8 +331,15 @@ COMMANDS = (
         "Say why a terminal will never upload some of the offline purchases that `tapswitch gaps` lists.",
         click.Option(["--of-terminal"], required=True, type=_TERMINAL, help="Which terminal, as listed."),
         click.Option(["--first"], required=True, type=_COUNTER, help="From this offline number,"),
-        click.Option(["--last"], required=True, type=_COUNTER, help="to this one: at most 10,000 of them."),
+        click.Option(["--last"], required=True, type=_COUNTER, help="to this one."),
+        click.Option(
+            ["--lost-counter"],
+            is_flag=True,
+            help=f"The terminal lost its counter and went on far above: more than {NUMBERS_MAX:,} numbers.",
+        ),
         _NOTE,
+        prepare=_gap,
+        doubt=_unknown_terminal,
         needs_account=False,
     ),
     office_command(

@@ -115,6 +115,39 @@ def test_a_gap_is_explained_without_an_account(serving, campus):
     assert refused.stdout.startswith("declined 12 range-not-possible: explain-gap (terminal 9201, STAN 77): the first")
 
 
+@pytest.fixture
+def noting(serving):
+    """The fake switch, which approves whatever it is asked."""
+    serving.refuse = lambda request: Answer(request.terminal, request.stan, Code.APPROVED, Reason.NONE, 0, (), ())
+    return serving
+
+
+LOST = ("--of-terminal", "1001", "--first", "4", "--last", "1795630899247872", "--note", "battery died", "--stan", "77")
+
+
+def test_a_gap_of_more_numbers_needs_the_word_that_the_counter_was_lost(noting, campus):
+    refused = run(noting, campus, "explain-gap", *LOST)
+    assert (refused.exit_code, noting.received) == (2, [])
+    assert "1,795,630,899,247,869 numbers, more than 10,000" in refused.stderr
+    assert "add --lost-counter" in refused.stderr
+    noted = run(noting, campus, "explain-gap", *LOST, "--lost-counter")
+    assert (noted.exit_code, noted.stderr) == (0, "")
+    assert noting.received == [ExplainGap(9201, 77, 5_000, "wu", 1001, 4, 1_795_630_899_247_872, "battery died")]
+
+
+@pytest.mark.parametrize(("last", "status"), [("10003", 0), ("10004", 2)])
+def test_so_many_numbers_need_no_further_word(noting, campus, last, status):
+    result = run(noting, campus, "explain-gap", *NUMBERS, "--last", last, "--note", "seen", "--stan", "77")
+    assert result.exit_code == status
+
+
+def test_a_terminal_that_is_not_in_the_campus_file_is_pointed_out_and_sent(noting, campus):
+    result = run(noting, campus, "explain-gap", *NUMBERS, "--of-terminal", "1002", "--note", "seen", "--stan", "77")
+    assert result.exit_code == 0
+    assert result.stderr == "note: --of-terminal 1002 is no terminal of the campus file; it is sent all the same\n"
+    assert noting.received == [ExplainGap(9201, 77, 5_000, "wu", 1002, 4, 6, "seen")]
+
+
 def test_first_pin_is_typed_and_leaves_sealed(serving, campus):
     result = run(serving, campus, "reset-pin", ACCOUNT, "--stan", "77", typed="141421\n141421\n")
     assert (result.exit_code, "141421" in result.output) == (0, False)
@@ -260,6 +293,7 @@ ITEM = ("--original-terminal", "1001", "--original-stan", "12")
         (["settle", ACCOUNT, *ITEM, "--how", "accept", "--note", "\udcff"], "note"),
         (["explain-gap", *NUMBERS, "--note", "two\nlines"], "note"),
         (["explain-gap", *NUMBERS], "--note"),
+        (["explain-gap", *NUMBERS, "--first", "7", "--note", "seen"], "--first 7 is above --last 6"),
         (["explain-gap", *NUMBERS, "--first", "0", "--note", "seen"], "--first"),
         (["explain-gap", *NUMBERS, "--of-terminal", "0", "--note", "seen"], "--of-terminal"),
         (["explain-gap", *NUMBERS, "--note", "seen", ACCOUNT], "unexpected"),
