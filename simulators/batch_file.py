@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from simulators.bad_input import BadInputError
-from simulators.money import format_yuan, parse_yuan
+from simulators.money import AMOUNT_MAX, format_yuan, parse_yuan
 
 COLUMNS: Final = ("account", "amount")
-AMOUNT_MAX: Final = 100_000_000
-"""The largest amount that can be granted, in minor units."""
 
 _ACCOUNT = re.compile("[0-9]{1,19}")
 

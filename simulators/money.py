@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 MINOR_PER_YUAN = 100
+AMOUNT_MAX = 100_000_000
+"""The most that one amount can be for the switch, in minor units."""
+
 _YUAN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 
 

@@ -14,7 +14,7 @@ from simulators.bad_input import BadInputError
 from simulators.campus import PERSON_CLASSES, PURSES
 from simulators.desk import Day, Desk, check_readable, desk_of, desk_options
 from simulators.grant_command import GRANT_BATCH
-from simulators.money import format_yuan, parse_yuan
+from simulators.money import AMOUNT_MAX, format_yuan, parse_yuan
 from simulators.operator import WAIT_MS, Given, OperatorError, OperatorRequest, give
 from wire.codes import Code, Reason
 from wire.messages import (
@@ -119,6 +119,19 @@ class _SignedYuan(click.ParamType[int, str]):
         return -amount if value.startswith("-") else amount
 
 
+class _LimitYuan(click.ParamType[int, str]):
+    name = "YUAN"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            amount = parse_yuan(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if amount > AMOUNT_MAX:
+            self.fail(f"{value} is more than {format_yuan(AMOUNT_MAX)} yuan, and no amount can be", param, ctx)
+        return amount
+
+
 _COUNT = click.IntRange(0, 100_000_000)
 _CARD = click.Option(["--card"], required=True, metavar="SERIAL", help="The new card's serial.")
 _EXPIRES = click.Option(["--expires"], required=True, type=Day(), help="The card's last day.")
@@ -213,8 +226,13 @@ def _six_digits(_context: click.Context, _param: click.Parameter, value: str) ->
 
 
 def _limits(_desk: Desk, _stan: int, _account: str, given: list[Any]) -> list[Any]:
-    """What was given, and 0 for the rest; nothing at all has to be meant."""
+    """What was given, and 0 for the rest, which is no limit; nothing at all has to be meant."""
     *limits, none = given
+    if 0 in limits:
+        raise BadInputError(
+            "a limit of 0 would be no limit: leave it out, or give --none to take all back; "
+            "`tapswitch operator freeze` keeps a card from paying"
+        )
     has_limits = any(limit is not None for limit in limits)
     if none and has_limits:
         raise BadInputError("--none takes all limits back; give no other beside it")
@@ -366,7 +384,7 @@ COMMANDS = (
         SetFamilyPolicy,
         "Set what purchases may draw from the family purse; without options the policy is deleted.",
         *(
-            click.Option([name], type=_SignedYuan(), default="0", help=text)
+            click.Option([name], type=_LimitYuan(), default="0", help=text)
             for name, text in (
                 ("--day-max", "In a business day.  [default: no limit]"),
                 ("--purchase-max", "One purchase.  [default: no limit]"),
@@ -392,9 +410,9 @@ COMMANDS = (
         SetLimits,
         "Set the cardholder's own limits on purchases, all at once: what is not given is no limit any more. The lower"
         " one of the school's limit and the holder's counts.",
-        click.Option(["--purchase-max"], type=_SignedYuan(), help="One purchase without the PIN."),
-        click.Option(["--day-max"], type=_SignedYuan(), help="All purchases of a business day."),
-        click.Option(["--period-max"], type=_SignedYuan(), help="All purchases of a meal period."),
+        click.Option(["--purchase-max"], type=_LimitYuan(), help="One purchase without the PIN."),
+        click.Option(["--day-max"], type=_LimitYuan(), help="All purchases of a business day."),
+        click.Option(["--period-max"], type=_LimitYuan(), help="All purchases of a meal period."),
         click.Option(["--day-count-max"], type=_COUNT, help="How many purchases on a business day."),
         click.Option(["--period-count-max"], type=_COUNT, help="How many purchases in a meal period."),
         click.Option(["--none"], is_flag=True, help="Take all of them back."),

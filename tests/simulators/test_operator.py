@@ -80,7 +80,7 @@ SENT = [
     (["set-family-policy"], SetFamilyPolicy(*HEAD, 0, 0, 0)),
     (["set-limits", "--purchase-max", "20", "--day-max", "45.50"], SetLimits(*HEAD, 2_000, 4_550, 0, 0, 0)),
     (["set-limits", "--period-max", "30", "--period-count-max", "2"], SetLimits(*HEAD, 0, 0, 3_000, 0, 2)),
-    (["set-limits", "--day-count-max", "5", "--day-max", "0"], SetLimits(*HEAD, 0, 0, 0, 5, 0)),
+    (["set-limits", "--day-count-max", "5", "--day-max", "1000000"], SetLimits(*HEAD, 0, 100_000_000, 0, 5, 0)),
     (["set-limits", "--none"], SetLimits(*HEAD, 0, 0, 0, 0, 0)),
     (["credit-family", "--amount", "200", "--channel", "wallet"], CreditFamily(*HEAD, 20_000, 3)),
     (
@@ -182,6 +182,10 @@ def test_first_pin_that_cannot_be_sent(serving, campus, pin, terminal, message):
         (["--day-count-max", str(2**64)], "not in the range"),
         (["--period-count-max", "-1"], "not in the range"),
         (["--purchase-max", "20.005"], "not an amount"),
+        (["--purchase-max", "-1"], "not an amount"),
+        (["--day-max", "1000000.01"], "1000000.01 is more than 1000000.00 yuan"),
+        (["--day-max", "0"], "a limit of 0 would be no limit: leave it out, or give --none to take all back"),
+        (["--day-max", "20", "--period-count-max", "0"], "`tapswitch operator freeze` keeps a card from paying"),
     ],
 )
 def test_limits_that_cannot_be_sent(serving, campus, options, message):
@@ -190,11 +194,11 @@ def test_limits_that_cannot_be_sent(serving, campus, options, message):
     assert message in result.stderr
 
 
-@pytest.mark.parametrize("limit", [["--purchase-max", "-1"], ["--day-max", "1000000.01"]])
-def test_limits_that_the_switch_refuses(serving, campus, limit):
-    result = run(serving, campus, "set-limits", ACCOUNT, *limit)
-    assert result.exit_code == 1
-    assert "declined 13 amount-out-of-range" in result.stdout
+@pytest.mark.parametrize("limit", [["--day-max", "-1"], ["--alert-above", "1000000.01"]])
+def test_a_guardians_limits_that_cannot_be_sent(serving, campus, limit):
+    result = run(serving, campus, "set-family-policy", ACCOUNT, *limit)
+    assert (result.exit_code, serving.received) == (2, [])
+    assert limit[0] in result.stderr
 
 
 def test_a_cards_life(serving, campus):
