@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from simulators.auditor.auditor import is_decided
@@ -22,10 +22,15 @@ from wire.messages import Answer, GrantSubsidy, Rejected
 BUSY_MAX = 150
 """How often one command is told to try again before the switch is given up: half a minute and more."""
 
-NOT_PERMITTED = frozenset(
-    {Code.NOT_PERMITTED_TO_CARDHOLDER, Code.NOT_PERMITTED_TO_TERMINAL, Code.SECURITY, Code.FORMAT_ERROR}
-)
-"""They speak of the desk or the batch: every further command would be answered so."""
+REMEDY: Mapping[Code, str] = {
+    Code.NOT_PERMITTED_TO_CARDHOLDER: "the role of this station does not permit it; take a --station whose role has"
+    " grant-subsidy among its commands",
+    Code.NOT_PERMITTED_TO_TERMINAL: "to the running switch this is no terminal of an operator; compare its campus.toml"
+    " with this one",
+    Code.SECURITY: "the station may not speak for this terminal; take another --station or --terminal",
+    Code.FORMAT_ERROR: "the switch cannot read the command; is it of another version than this one?",
+}
+"""What to do about answers that speak of the desk or the batch: every further command would be answered so."""
 
 
 class Batch(NamedTuple):
@@ -36,7 +41,7 @@ class Batch(NamedTuple):
 
 
 class BatchStoppedError(Exception):
-    """The work ended before its end: no answer, or one that every command would get."""
+    """The work ended before its end: no answer, or one that every command would get. The text says what to do."""
 
 
 OnDecided = Callable[[BatchRow, Answer], None]
@@ -95,11 +100,16 @@ async def _until_decided(station: Station, request: GrantSubsidy, replies: async
         except TimeoutError:
             silent += 1
             continue
-        if isinstance(reply, Answer) and is_decided(reply) and reply.code not in NOT_PERMITTED:
+        if isinstance(reply, Answer) and is_decided(reply) and reply.code not in REMEDY:
             return reply
-        if isinstance(reply, Rejected) or (isinstance(reply, Answer) and reply.code in NOT_PERMITTED):
-            raise BatchStoppedError(f"account {request.account}: refused {reply.code:02d} {reply.reason.value}")
+        if isinstance(reply, Rejected) or (isinstance(reply, Answer) and reply.code in REMEDY):
+            remedy = REMEDY.get(reply.code, "no further command would be taken")
+            refused = f"refused {reply.code:02d} {reply.reason.value}"
+            raise BatchStoppedError(f"account {request.account}: {refused}: {remedy}")
         busy += 1
         asked = reply.retry_after_ms / 1_000 if isinstance(reply, Answer) else 0.0
         await asyncio.sleep(max(asked, RETRY_SECONDS_MIN))
-    raise BatchStoppedError(f"account {request.account}: no decision; the switch was asked {silent + busy} times")
+    raise BatchStoppedError(
+        f"account {request.account}: no decision; the switch was asked {silent + busy} times; "
+        "run the same command again, it grants nothing twice"
+    )

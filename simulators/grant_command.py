@@ -67,9 +67,7 @@ def _send(desk: Desk, terminals: Sequence[int], batch: Batch, rows: Sequence[Bat
             raise click.ClickException(f"{error}; nothing was sent") from error
         except BatchStoppedError as error:
             left = len(rows) - counted.total()
-            raise click.ClickException(
-                f"{error}; {left} of {len(rows)} accounts are left: run the same command again, it grants nothing twice"
-            ) from error
+            raise click.ClickException(f"{left} of {len(rows)} accounts are left: {error}") from error
     return counted
 
 

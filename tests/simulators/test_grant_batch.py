@@ -105,7 +105,8 @@ def test_switch_that_goes_silent_ends_the_run_and_the_next_one_finishes_it(
     serving.interfere = lambda _request, answer: answer if next(answered, None) is not None else None
     result = run(serving, campus, file, "--terminal", "9201")
     assert result.exit_code == 1
-    assert "5 of 9 accounts are left: run the same command again" in result.stderr
+    assert "5 of 9 accounts are left: account 20270004: no decision" in result.stderr
+    assert "run the same command again, it grants nothing twice" in result.stderr
     assert len(results(file)) == 4
     serving.interfere = lambda _request, answer: answer
     run(serving, campus, file)
@@ -116,8 +117,29 @@ def test_role_that_does_not_permit_it_ends_the_run_at_once(serving, campus, file
     file.write_text(GOOD)
     result = run(serving, campus, file, station="desk-2")
     assert result.exit_code == 1
-    assert "57 beyond-role" in result.stderr
+    assert "57 beyond-role: the role of this station does not permit it; take a --station whose role" in result.stderr
+    assert "run the same command again" not in result.stderr
     assert len(serving.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "what_to_do"),
+    [
+        (Code.NOT_PERMITTED_TO_TERMINAL, Reason.SERVICE_NOT_OFFERED, "compare its campus.toml with this one"),
+        (Code.SECURITY, Reason.TERMINAL_NOT_OF_STATION, "take another --station or --terminal"),
+        (Code.FORMAT_ERROR, Reason.UNREADABLE, "is it of another version than this one?"),
+    ],
+)
+def test_what_no_further_command_would_mend_ends_the_run_and_says_what_will(
+    serving, campus, file, code, reason, what_to_do
+):
+    serving.refuse = lambda request: Answer(request.terminal, request.stan, code, reason, 0, (), ())
+    file.write_text(GOOD)
+    result = run(serving, campus, file)
+    assert result.exit_code == 1
+    assert f"refused {code:02d} {reason.value}: " in result.stderr
+    assert what_to_do in result.stderr
+    assert "run the same command again" not in result.stderr
 
 
 def test_nobody_listens(campus, file, quick_batch, monkeypatch):
