@@ -155,8 +155,14 @@ class Station:
         self.signed_on_at = 0.0
         """When it told it: monotonic."""
 
-        self.last_trouble = "it has not tried yet"
+        self._trouble = ""
+        self._waits_for = "it has not tried yet"
         self.connects = 0
+
+    @property
+    def last_trouble(self) -> str:
+        """What ended the last connection or attempt; while the first is under way, what it waits for."""
+        return self._trouble or self._waits_for
 
     @property
     def connected(self) -> bool:
@@ -209,18 +215,20 @@ class Station:
     async def _one_session(self) -> bool:
         """Whether it got as far as being signed on."""
         session = _Session(self._connection(), self._on_reply)
+        self._waits_for = f"{self._address}: nothing answers there"
         try:
             await asyncio.get_running_loop().create_connection(lambda: session, *self._address)
         except OSError as error:
-            self.last_trouble = f"{self._address}: {error.strerror or error}"
+            self._trouble = f"{self._address}: {error.strerror or error}"
             return False
+        self._waits_for = f"{self._address}, station {self.name}: connected, but nothing came from the switch"
         try:
             await asyncio.wait(_ends(session), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             session.end("cancelled")
             raise
         if session.lost.done():
-            self.last_trouble = f"{self._address}, station {self.name}: {session.lost.result()}"
+            self._trouble = f"{self._address}, station {self.name}: {session.lost.result()}"
             return False
         limits = session.signed_on.result()
         self._open(session, limits)
@@ -232,7 +240,7 @@ class Station:
         finally:
             self._ready.clear()
             self._session = None
-        self.last_trouble = session.lost.result()
+        self._trouble = session.lost.result()
         return True
 
     def _connection(self) -> Connection:

@@ -39,10 +39,9 @@ async def tap_once(
         async with asyncio.timeout(STEP_SECONDS):
             reader, writer = await asyncio.open_connection(*address)
     except (OSError, TimeoutError) as error:
-        raise TapError(f"{address}: {error or 'no connection in time'}") from error
-    dialogue = _Dialogue(
-        reader, writer, Connection.station(station, key.number, key.key, secrets.token_bytes(KEY_BYTES)), show
-    )
+        raise TapError(f"{address}: {_why(error)}") from error
+    connection = Connection.station(station, key.number, key.key, secrets.token_bytes(KEY_BYTES))
+    dialogue = _Dialogue(address, reader, writer, connection, show)
     try:
         signed_on = await dialogue.sign_on()
         answer = await dialogue.ask(replace(request, stan=signed_on.time_us) if fresh_stan else request)
@@ -56,8 +55,14 @@ async def tap_once(
 
 class _Dialogue:
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: Connection, show: Print
+        self,
+        address: Address,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        connection: Connection,
+        show: Print,
     ) -> None:
+        self._address = address
         self._reader = reader
         self._writer = writer
         self._connection = connection
@@ -112,7 +117,7 @@ class _Dialogue:
             async with asyncio.timeout(STEP_SECONDS):
                 data = await self._reader.read(65_536)
         except (OSError, TimeoutError) as error:
-            raise TapError(f"nothing came from the switch: {error or 'time-out'}") from error
+            raise TapError(f"{self._address}: connected, but nothing came from the switch: {_why(error)}") from error
         if not data:
             raise TapError("the switch closed the connection: wrong station name, key number or key? Its log says why")
         for message in self._connection.receive(data):
@@ -125,6 +130,12 @@ class _Dialogue:
         for name, value in asdict(message).items():
             self._show(f"    {name:<15} {_readable(value)}")
         self._show(f"    plaintext {plaintext.hex()}")
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer in {STEP_SECONDS:g} seconds"
+    return error.strerror or str(error)
 
 
 def _readable(value: Any) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import threading
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import date
 from typing import Self
 
@@ -252,6 +253,15 @@ def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
                 await asyncio.sleep(0)
 
     return wait
+
+
+@pytest.fixture
+def silent() -> Iterator[Address]:
+    """A port that takes connections, and nobody reads or writes there."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield Address(*listening.getsockname())
 
 
 @pytest.fixture

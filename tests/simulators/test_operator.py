@@ -314,6 +314,14 @@ def test_bad_input(campus, arguments, message):
     assert any(part in result.stderr for part in message.split("|"))
 
 
+def test_a_switch_that_says_nothing(campus, quick, silent):
+    options = ["--connect", str(silent), "--campus", str(campus), "--station", "desk-1", "--clerk", "wu"]
+    result = CliRunner().invoke(operator, ["freeze", ACCOUNT, *options])
+    assert result.exit_code == 1
+    said = f"{silent}, station desk-1: connected, but nothing came from the switch; nothing was sent"
+    assert result.stderr == f"Error: {said}\n"
+
+
 def test_nobody_listens(campus, quick):
     options = ["--connect", "127.0.0.1:1", "--campus", str(campus), "--station", "desk-1", "--clerk", "wu"]
     result = CliRunner().invoke(operator, ["freeze", ACCOUNT, *options])

@@ -124,6 +124,14 @@ async def test_a_wrong_key_is_told(fake_switch, replies, run, eventually):
     assert not station.connected
 
 
+async def test_a_switch_that_says_nothing_is_told(silent, station_key, replies, run, eventually):
+    station = Station(silent, "north-1", station_key, replies.append)
+    assert station.last_trouble == "it has not tried yet"
+    run(station)
+    expected = f"{silent}, station north-1: connected, but nothing came from the switch"
+    await eventually(lambda: station.last_trouble == expected)
+
+
 async def test_nobody_listens(station_key, replies, run, eventually):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

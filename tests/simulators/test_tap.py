@@ -8,6 +8,7 @@ import threading
 import pytest
 from click.testing import CliRunner
 
+from simulators import tap as tap_module
 from simulators.accounts import Card
 from simulators.campus import read_campus
 from simulators.campus_files import write_campus
@@ -101,8 +102,17 @@ def test_bad_input(campus, options, message):
     assert message in result.output
 
 
+def test_a_switch_that_says_nothing(campus, silent, monkeypatch):
+    monkeypatch.setattr(tap_module, "STEP_SECONDS", 0.05)
+    options = ["--connect", str(silent), "--campus", str(campus), "--account", "1", "--amount", "1"]
+    result = CliRunner().invoke(tap, [*options, "--station", "north-1"])
+    assert result.exit_code == 1
+    said = f"{silent}: connected, but nothing came from the switch: no answer in 0.05 seconds"
+    assert result.stderr == f"Error: {said}\n"
+
+
 def test_nobody_listens(campus):
     options = ["--connect", "127.0.0.1:1", "--campus", str(campus), "--account", "1", "--amount", "1"]
     result = CliRunner().invoke(tap, [*options, "--station", "north-1"])
     assert result.exit_code == 1
-    assert "127.0.0.1:1" in result.output
+    assert result.stderr == "Error: 127.0.0.1:1: Connection refused\n"
