@@ -5,6 +5,7 @@ Reads campus.toml and the secrets.toml beside it. Everything else in them is the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -40,6 +41,14 @@ PURSES = ("main", "subsidy", "family")
 """In the order in which the switch lists balances."""
 
 PERSON_CLASSES = ("student", "staff", "administrator", "service-staff", "visitor")
+
+_KINDS = {
+    "str": 'text in quotes, such as "200.00"',
+    "int": "a whole number without quotes",
+    "array": "a list in square brackets",
+    "object": "a table of keys",
+}
+"""What a file's value may be, in words."""
 
 T = TypeVar("T")
 
@@ -248,8 +257,18 @@ def _decode(path: Path, shape: type[T]) -> T:
         return msgspec.toml.decode(path.read_bytes(), type=shape)
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"{path}: {_key_first(str(error))}") from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadInputError(f"{path}: {error}") from error
+
+
+def _key_first(explanation: str) -> str:
+    """What msgspec says of a wrong shape, in words, with the key before it."""
+    reason, _, place = explanation.partition(" - at `$.")
+    if (kind := re.fullmatch(r"Expected `(\w+)[^`]*`, got `\w+`", reason)) is not None:
+        reason = f"expected {_KINDS.get(kind[1], kind[1])}"
+    return f"{place.rstrip('`') or 'the file'}: {reason[:1].lower()}{reason[1:]}"
 
 
 def _calendar(path: Path, section: _CampusSection) -> tuple[ZoneInfo, time]:

@@ -17,6 +17,18 @@ from wire import codec
 from wire.codec import Unreadable
 from wire.messages import ExplainGap, OfficeRequest
 
+TAKES = {
+    "account": "1 to 19 digits",
+    "card": "1 to 20 letters, digits or signs of ASCII, without spaces",
+    "clerk": "1 to 32 of the characters a-z, 0-9, . and -, such as a staff number",
+    "batch": "1 to 24 of the characters A-Z, a-z, 0-9, . and -, such as 2026-09",
+    "guardian": "1 to 32 of the characters A-Z, a-z, 0-9, . and -, which say nothing of the person",
+    "note": "one line of 1 to 80 characters",
+    "expires": "a day from 2000-01-01 on",
+    "last_day": "a day from 2000-01-01 on",
+}
+"""What a field takes, in words; of those fields of which the options let more through."""
+
 
 class Day(click.ParamType[int, str]):
     """A day such as 2030-07-31, as the number 20300731."""
@@ -105,5 +117,5 @@ def check_readable(request: OfficeRequest | ExplainGap) -> None:
     if isinstance(read, Unreadable):
         place = re.search(r"\$\[(\d+)\]", read.explanation)
         field = type(request).__struct_fields__[int(place[1]) - 1] if place else "request"
-        explanation = read.explanation.partition(" - at ")[0]
-        raise BadInputError(f"{field}: {getattr(request, field, '')!r}: {explanation[:1].lower()}{explanation[1:]}")
+        expected = TAKES.get(field, "another value; docs/protocol.md says which")
+        raise BadInputError(f"{field}: {getattr(request, field, '')!r}: expected {expected}")

@@ -34,6 +34,7 @@ from actors.policy import (
     Service,
     Terminal,
 )
+from switch.shape import shape_in_words
 from wire.channel import RECORD_BYTES_MAX
 
 AMOUNT_MINOR_MAX = 100_000_000
@@ -249,7 +250,7 @@ def read_campus(path: Path) -> Campus:
     try:
         file = msgspec.convert(document, _CampusFile)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(path, [_key_first(str(error))]) from None
+        raise ConfigurationError(path, [_key_first(str(error), document)]) from None
     check = _Check(file)
     campus = check.campus()
     if check.mistakes:
@@ -286,16 +287,26 @@ def minor_units(yuan: str) -> int:
     return int(amount)
 
 
-def _key_first(explanation: str) -> str:
-    """The explanation that msgspec gives of a wrong shape, with the key path before it instead of after it."""
+def _key_first(explanation: str, document: dict[str, Any]) -> str:
+    """What msgspec says of a wrong shape, in the words of the file's writer, with the key path before it."""
     reason, _, place = explanation.partition(" - at `$.")
     place = place.rstrip("`")
     field = re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", reason, re.DOTALL)
     if field is None:
-        return f"{place}: {reason[:1].lower()}{reason[1:]}"
+        return f"{place}: {shape_in_words(reason, _value_at(document, place))}"
     key = f"{place}.{field[2]}" if place else field[2]
     mistake = "is missing" if field[1] == "missing required" else "is unknown"
     return f"{key}: this key {mistake}; the file that `tapswitch init` writes explains every key"
+
+
+def _value_at(document: Any, place: str) -> Any:
+    """What stands at a key path such as `merchants[0].number`; None where that cannot be told."""
+    for key, index in re.findall(r"([^.\[\]]+)|\[([0-9]+)\]", place):
+        try:
+            document = document[int(index) if index else key]
+        except (LookupError, TypeError):  # under a key of any name, msgspec writes [...]
+            return None
+    return document
 
 
 def _local_time(text: str) -> time:

@@ -17,6 +17,7 @@ from switch.addresses import ADDRESS, Address
 from switch.cluster_status import ClusterStatus, ProcessStatus
 from switch.node_command import node as node_command
 from switch.reports import report_console
+from switch.system_errors import in_words
 
 SECONDS_MAX: Final = 5.0
 NODE_CHARACTERS: Final = 8
@@ -67,7 +68,8 @@ def _page(http: Address) -> bytes:
         raise click.UsageError(_NOT_ON_RAY.format(http)) from error
     except OSError as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise click.UsageError(f"--http {http}: nobody answers: {why}") from error
+        said = in_words(why) if isinstance(why, OSError) else why
+        raise click.UsageError(f"--http {http}: nobody answers: {said}") from error
     return page
 
 

@@ -18,6 +18,7 @@ from actors.shard import Shard
 from actors.store import CommitBrokenError, CommitRefusedError, StoreFormatError, StoreLockedError
 from switch.accounts_file import AccountRow, AccountsFileError, read_accounts
 from switch.data_folder import close_all, create, open_all, recover_shard, shard_folder, shards_found
+from switch.system_errors import in_words
 
 
 @click.command(name="import")
@@ -45,7 +46,7 @@ def import_accounts(data: Path, map_size: int, accounts: Path) -> None:
     except (AccountsFileError, StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
-        raise click.UsageError(f"--data {data}: {error}") from error
+        raise click.UsageError(f"--data {data}: {in_words(error)}") from error
     try:
         opened = _open(_recover(data, stores), rows, accounts)
     except CommitRefusedError as error:

@@ -27,6 +27,7 @@ from switch.data_folder import SHARDS_MAX, close_all, create, files_needed, open
 from switch.folder_verification import shown_head, verify_shards
 from switch.open_files import raise_open_file_limit
 from switch.reports import report_console
+from switch.system_errors import in_words
 
 UNFINISHED: Final = ".unfinished"
 """Added to the new folder's name until everything in it is checked."""
@@ -80,7 +81,7 @@ def reshard(data: Path, shards: int, into: Path, map_size: int) -> None:
             f"the commit failed: {error}; look at the disk, which may be full; {into} was not made"
         ) from error
     except OSError as error:
-        raise click.ClickException(f"{error}; {into} was not made") from error
+        raise click.ClickException(f"{in_words(error)}; {into} was not made") from error
     finally:
         close_all(old)
     _show(verified, compared)
@@ -149,7 +150,7 @@ def _made_when_finished(target: Path) -> Iterator[Path]:
             "remove it and run this again"
         ) from error
     except OSError as error:
-        raise click.UsageError(f"--into {target}: {error}") from error
+        raise click.UsageError(f"--into {target}: {in_words(error)}") from error
     try:
         yield folder
         for written in (*folder.iterdir(), folder):

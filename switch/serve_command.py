@@ -21,6 +21,7 @@ from switch.process_settings import ProcessSettings
 from switch.registry import RegistryFiles
 from switch.serve import Settings
 from switch.serve import serve as serve_until_stopped
+from switch.system_errors import in_words
 
 GATEWAYS_MAX: Final = 64
 LOCAL: Final = "local"
@@ -157,7 +158,7 @@ def serve(
     except (StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
-        raise click.UsageError(f"cannot start: {error}") from error
+        raise click.UsageError(f"cannot start: {in_words(error)}") from error
     raise SystemExit(status)
 
 
