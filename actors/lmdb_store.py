@@ -21,6 +21,7 @@ from actors.store import (
     CommitBrokenError,
     CommitRefusedError,
     Row,
+    StoreDamagedError,
     StoredBatch,
     StoreFormatError,
     StoreLockedError,
@@ -40,6 +41,20 @@ _POSITION_BYTES: Final = 8
 _META_KEY: Final = b"made"
 _LOCK_FILE: Final = "writer.lock"
 _DATA_FILE: Final = "data.mdb"
+
+
+_DAMAGE: Final = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.CursorFullError,
+    lmdb.PageFullError,
+    lmdb.ProblemError,
+    lmdb.PanicError,
+    lmdb.BadTxnError,
+    lmdb.InvalidError,
+    lmdb.IncompatibleError,
+)
+"""What LMDB says where a page is not what another page promises, or of anything after that."""
 
 
 class Made(Struct, frozen=True):
@@ -71,8 +86,13 @@ class LmdbStore:
         """Use `create`, `open` or `open_read_only`."""
         self._environment = environment
         self._lock_file = lock_file
-        self._journal = environment.open_db(b"journal", create=False)
-        self._rows = environment.open_db(b"rows", create=False)
+        try:
+            self._journal = environment.open_db(b"journal", create=False)
+            self._rows = environment.open_db(b"rows", create=False)
+        except _DAMAGE as error:
+            damaged = _damaged(environment, error)
+            environment.close()
+            raise damaged from error
         self.made = made
 
     @classmethod
@@ -97,7 +117,7 @@ class LmdbStore:
 
     @classmethod
     def open(cls, folder: Path, *, map_bytes: int = MAP_BYTES) -> LmdbStore:
-        """The store for reading and writing. Raises StoreLockedError or StoreFormatError."""
+        """The store for reading and writing. Raises StoreLockedError, StoreFormatError or StoreDamagedError."""
         _check_exists(folder)
         lock_file = _lock(folder)
         try:
@@ -109,7 +129,7 @@ class LmdbStore:
 
     @classmethod
     def open_read_only(cls, folder: Path) -> LmdbStore:
-        """The store for reading only, also beside a process that writes it. Raises StoreFormatError."""
+        """The store for reading only, also beside a process that writes it. Raises as `open`, but for the lock."""
         _check_exists(folder)
         environment = _open_environment(folder, readonly=True)
         return cls(environment, None, _read_made(environment, folder))
@@ -128,22 +148,30 @@ class LmdbStore:
         except (lmdb.MapFullError, lmdb.DiskError) as error:
             # Both happen before LMDB writes its meta page: the transaction is gone as if it had never been.
             raise CommitRefusedError(f"no space: {error}") from error
+        except _DAMAGE as error:
+            raise CommitBrokenError(str(_damaged(self._environment, error))) from error
         except lmdb.Error as error:
             raise CommitBrokenError(str(error)) from error
 
     def row(self, key: bytes) -> bytes | None:
         """See Store.row."""
-        with self._environment.begin(db=self._rows) as transaction:
-            value: bytes | None = transaction.get(key)
-            return value
+        try:
+            with self._environment.begin(db=self._rows) as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except _DAMAGE as error:
+            raise _damaged(self._environment, error) from error
 
     def rows(self, prefix: bytes, start: bytes = b"") -> Iterator[Row]:
         """See Store.rows."""
-        with self._environment.begin(db=self._rows) as transaction, transaction.cursor() as cursor:
-            found = cursor.set_range(max(prefix, start))
-            while found and cursor.key().startswith(prefix):
-                yield cursor.item()
-                found = cursor.next()
+        try:
+            with self._environment.begin(db=self._rows) as transaction, transaction.cursor() as cursor:
+                found = cursor.set_range(max(prefix, start))
+                while found and cursor.key().startswith(prefix):
+                    yield cursor.item()
+                    found = cursor.next()
+        except _DAMAGE as error:
+            raise _damaged(self._environment, error) from error
 
     def batch_holding(self, position: int) -> StoredBatch | None:
         """See Store.batch_holding."""
@@ -151,18 +179,24 @@ class LmdbStore:
 
     def batches(self, position: int) -> Iterator[StoredBatch]:
         """See Store.batches."""
-        with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
-            found = cursor.set_range(position.to_bytes(_POSITION_BYTES, "big"))
-            while found:
-                yield StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
-                found = cursor.next()
+        try:
+            with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
+                found = cursor.set_range(position.to_bytes(_POSITION_BYTES, "big"))
+                while found:
+                    yield StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
+                    found = cursor.next()
+        except _DAMAGE as error:
+            raise _damaged(self._environment, error) from error
 
     def last_batch(self) -> StoredBatch | None:
         """See Store.last_batch."""
-        with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
-            if not cursor.last():
-                return None
-            return StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
+        try:
+            with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
+                if not cursor.last():
+                    return None
+                return StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
+        except _DAMAGE as error:
+            raise _damaged(self._environment, error) from error
 
     def usage(self) -> Usage:
         """See Store.usage. Pages that were used once count, though LMDB will use them again."""
@@ -176,6 +210,16 @@ class LmdbStore:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def _damaged(environment: Any, error: Exception) -> StoreDamagedError:
+    return _damaged_at(environment.path(), error)
+
+
+def _damaged_at(folder: Path | str, error: Exception) -> StoreDamagedError:
+    return StoreDamagedError(
+        f"{folder}: {_DATA_FILE} is damaged on the disk ({error}); look at the disk, and put a whole backup back"
+    )
 
 
 def _write_empty(folder: Path, made: Made) -> None:
@@ -231,6 +275,9 @@ def _read_made(environment: Any, folder: Path) -> Made:
             packed = transaction.get(_META_KEY)
         if (found := msgspec.msgpack.decode(packed, type=_Format).format) <= FORMAT:
             return msgspec.msgpack.decode(packed, type=Made)
+    except _DAMAGE as error:
+        environment.close()
+        raise _damaged_at(folder, error) from error
     except (lmdb.Error, msgspec.MsgspecError, TypeError) as error:
         environment.close()
         raise StoreFormatError(f"{folder}: this is not a data folder of tapswitch: {error}") from error

@@ -40,8 +40,15 @@ class StoreFormatError(Exception):
     """The store cannot be read by this software; the text says why and what to do."""
 
 
+class StoreDamagedError(StoreFormatError):
+    """What lies on the disk is no store any more, below the journal and its hashes; the text says where."""
+
+
 class Store(Protocol):
-    """Reads see every commit that has returned. One thread commits; reads come from one other thread."""
+    """Reads see every commit that has returned. One thread commits; reads come from one other thread.
+
+    Every read raises StoreDamagedError where it meets damage.
+    """
 
     def commit(self, batch: StoredBatch | None, rows: Sequence[Row]) -> None:
         """Append the batch and put the rows, durably and all or nothing.

@@ -20,7 +20,7 @@ from actors.account.kind import ACCOUNT
 from actors.placement import SLOTS
 from actors.policy import Policy
 from actors.shard import Shard, Turn
-from actors.store import CommitRefusedError
+from actors.store import CommitBrokenError, CommitRefusedError, StoreDamagedError
 from actors.terminal.events import EmergencyRaised
 from switch.clock import Clock
 from switch.mailbox import DEADLINE_TICK_S, Mailbox, Parcel, refusal
@@ -124,6 +124,9 @@ class EmbeddedShard:
                 await self._loop.run_in_executor(self._commit_thread, self.shard.checkpoint)
             except CommitRefusedError as error:
                 log.warning("checkpoint refused; the next start replays the journal's tail", error=str(error))
+            except (CommitBrokenError, StoreDamagedError) as error:
+                self._broken = True
+                log.critical("checkpoint failed; look at the disk before the next start", error=str(error))
         self._commit_thread.shutdown()
 
     def _wake(self) -> None:
@@ -214,8 +217,11 @@ class EmbeddedShard:
         self._broken = True
         self.refusal = Reason.NOT_READY
         self._idle.set()
-        log.critical("turn failed; stopping, because what is true is not known until the disk is read again",
-                     error=repr(error), exc_info=error)  # fmt: skip
+        if isinstance(error, StoreDamagedError):
+            log.critical("the data are damaged; stopping", error=str(error))
+        else:
+            log.critical("turn failed; stopping, because what is true is not known until the disk is read again",
+                         error=repr(error), exc_info=error)  # fmt: skip
         self._on_broken(error)
 
     def _end_turn(self) -> None:

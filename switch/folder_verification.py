@@ -12,6 +12,7 @@ from actors.authorizations import Authorizations
 from actors.journal import Head, JournalBrokenError
 from actors.lmdb_store import LmdbStore
 from actors.placement import slots_of
+from actors.store import StoreDamagedError
 from actors.verification import Verified, verify
 
 
@@ -29,6 +30,8 @@ def verify_shards(stores: Sequence[LmdbStore], progress: Callable[[int], None]) 
             found = verify(store, ACCOUNT, further, shard=shard, slots=slots, authorizations=authorizations)
         except JournalBrokenError as error:
             yield shard, f"at {error}"
+        except StoreDamagedError as error:
+            yield shard, f"beneath the journal: {error}"
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             yield shard, f"at a snapshot that cannot be read: {error}"
         else:

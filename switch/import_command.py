@@ -15,7 +15,7 @@ from actors.lmdb_store import MAP_BYTES, LmdbStore
 from actors.opening import Opening, conflict, open_accounts
 from actors.placement import shard_of, slot_of
 from actors.shard import Shard
-from actors.store import CommitBrokenError, CommitRefusedError, StoreFormatError, StoreLockedError
+from actors.store import CommitBrokenError, CommitRefusedError, StoreDamagedError, StoreFormatError, StoreLockedError
 from switch.accounts_file import AccountRow, AccountsFileError, read_accounts
 from switch.data_folder import close_all, create, open_all, recover_shard, shard_folder, shards_found
 from switch.system_errors import in_words
@@ -53,6 +53,8 @@ def import_accounts(data: Path, map_size: int, accounts: Path) -> None:
         raise click.ClickException(f"{error}; make room or raise --map-size, then run this again to finish") from error
     except CommitBrokenError as error:
         raise click.ClickException(f"the commit failed: {error}; look at the disk, then run this again") from error
+    except StoreDamagedError as error:
+        raise click.ClickException(str(error)) from error
     finally:
         close_all(stores)
     Console(stderr=True).print(f"{opened} accounts opened, {len(rows) - opened} were open already")

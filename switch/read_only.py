@@ -11,7 +11,7 @@ import click
 
 from actors.journal import JournalBrokenError
 from actors.lmdb_store import LmdbStore
-from actors.store import StoreFormatError
+from actors.store import StoreDamagedError, StoreFormatError
 from switch.data_folder import close_all, open_all, open_those_here
 
 data_option: Final = click.option(
@@ -27,10 +27,14 @@ def read_only(data: Path, *, all_shards: bool = False) -> Iterator[list[LmdbStor
     """
     try:
         stores = (open_all if all_shards else open_those_here)(data, LmdbStore.open_read_only)
+    except StoreDamagedError as error:
+        raise click.ClickException(str(error)) from error
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
     try:
         yield stores
+    except StoreDamagedError as error:
+        raise click.ClickException(str(error)) from error
     except JournalBrokenError as error:
         raise click.ClickException(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
     finally:

@@ -11,7 +11,7 @@ import click
 import uvloop
 
 from actors.lmdb_store import MAP_BYTES
-from actors.store import StoreFormatError, StoreLockedError
+from actors.store import StoreDamagedError, StoreFormatError, StoreLockedError
 from switch import logs
 from switch.addresses import ADDRESS, Address, parse_address
 from switch.campus import Campus, ConfigurationError
@@ -155,6 +155,8 @@ def serve(
             web_host = http.host if cluster == LOCAL else None
             process = ProcessSettings("", listen, web_host, clock, map_bytes, log_level)
             status = _serve_cluster(cluster, data, shards, gateways, process, http, registry_files)
+    except StoreDamagedError as error:
+        raise click.ClickException(str(error)) from error
     except (StoreFormatError, StoreLockedError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:

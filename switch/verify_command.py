@@ -14,7 +14,7 @@ from rich.table import Table
 
 from actors.ledger import LedgerAccount
 from actors.lmdb_store import LmdbStore
-from actors.store import StoreFormatError
+from actors.store import StoreDamagedError, StoreFormatError
 from actors.verification import Verified
 from switch.amounts import yuan
 from switch.data_folder import close_all, open_all, open_those_here
@@ -32,11 +32,14 @@ FOUND_RIGHT = "Checked, and found right"
 def verify(data: Path, *, partial: bool) -> None:
     """Replay every journal and check everything against it. Exit status 1 if something is broken."""
     open_stores = open_those_here if partial else open_all
+    errors = Console(stderr=True)
     try:
         stores = open_stores(data, LmdbStore.open_read_only)
+    except StoreDamagedError as error:
+        _say_broken(errors, str(error))
+        raise SystemExit(1) from error
     except StoreFormatError as error:
         raise click.UsageError(str(error)) from error
-    errors = Console(stderr=True)
     verified: dict[int, Verified] = {}
     faults: dict[int, str] = {}
     try:
@@ -50,14 +53,17 @@ def verify(data: Path, *, partial: bool) -> None:
                     faults[shard] = found
     finally:
         close_all(stores)
-    shards = stores[0].made.shards
     for shard, fault in faults.items():
-        where = "" if shards == 1 else f"in shard {shard} "
-        errors.print(f"[red bold]BROKEN[/] {escape(where + fault)}", highlight=False, soft_wrap=True)
+        _say_broken(errors, f"in shard {shard} {fault}")
     if faults:
         raise SystemExit(1)
+    shards = stores[0].made.shards
     report_console().print(_one_shard(verified[0]) if shards == 1 else _shard_by_shard(verified, shards))
     _show_ledger(verified.values())
+
+
+def _say_broken(errors: Console, fault: str) -> None:
+    errors.print(f"[red bold]BROKEN[/] {escape(fault)}", highlight=False, soft_wrap=True)
 
 
 def _one_shard(verified: Verified) -> Table:

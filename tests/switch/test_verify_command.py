@@ -79,7 +79,7 @@ def broken_at(data: Path) -> int:
     result = command("verify", "--data", data)
     assert result.exit_code == 1, result.output
     assert "Checked" not in result.output
-    words = result.output.partition("BROKEN at position ")[2]
+    words = result.output.partition("BROKEN in shard 0 at position ")[2]
     return int(words.partition(":")[0])
 
 
@@ -156,7 +156,7 @@ def test_a_snapshot_that_cannot_be_read(data):
     result = command("verify", "--data", data)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert "BROKEN at a snapshot" in result.output
+    assert "BROKEN in shard 0 at a snapshot" in result.output
 
 
 def test_an_altered_highest_stan(data):
