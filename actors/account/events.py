@@ -145,7 +145,7 @@ class TopUpDeclined(Struct, array_like=True, tag=5, frozen=True, gc=False):
 class SubsidyClaimed(Struct, array_like=True, tag=68, frozen=True, gc=False):
     """A terminal was asked for what is granted: these batches moved into the subsidy purse.
 
-    The whole purse expires at `expires_us`.
+    The whole purse expires at `expires_us`; 0: it stays.
     """
 
     account: str
@@ -184,7 +184,7 @@ class SubsidyClaimDeclined(Struct, array_like=True, tag=69, frozen=True, gc=Fals
 class SubsidyClaimedAtTap(Struct, array_like=True, tag=70, frozen=True, gc=False):
     """The card was used for something else, which is the next event: first these batches moved into the subsidy purse.
 
-    The whole purse expires at `expires_us`.
+    The whole purse expires at `expires_us`; 0: it stays.
     """
 
     account: str

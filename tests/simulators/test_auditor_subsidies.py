@@ -83,6 +83,28 @@ def test_tap_that_did_not_claim_or_paid_otherwise(auditor, balances, paid):
     assert fault(auditor, bought, done(bought, *balances, authorization=5, paid=paid)) is not None
 
 
+def test_subsidy_without_a_last_day_stays_beside_what_is_claimed(cards, office_rules):
+    auditor = Auditor([replace(cards[0], purses=(10_000, 70, 0))], office_rules)
+    assert fault(auditor, grant(1), done(grant(1), 10_000, 70)) is None
+    bought = buy(1, 100)
+    assert fault(auditor, bought, done(bought, 10_000, 470, authorization=5, paid=(0, 100))) is None
+    auditor.change_rules(replace(office_rules, today=TODAY + 1))
+    bought = buy(2, 100)
+    assert fault(auditor, bought, done(bought, 10_000, 370, authorization=6, paid=(0, 100))) is None
+
+
+def test_day_of_a_batch_that_was_spent_counts_no_more(auditor, office_rules):
+    assert fault(auditor, grant(1, last_day=TODAY + 5), done(grant(1), 10_000)) is None
+    bought = buy(1, 500)
+    assert fault(auditor, bought, done(bought, 10_000, 0, authorization=5, paid=(0, 500))) is None
+    assert fault(auditor, grant(2, "2026-10"), done(grant(2), 10_000, 0)) is None
+    bought = buy(2, 100)
+    assert fault(auditor, bought, done(bought, 10_000, 400, authorization=6, paid=(0, 100))) is None
+    auditor.change_rules(replace(office_rules, today=TODAY + 1))
+    bought = buy(3, 100)
+    assert fault(auditor, bought, done(bought, 9_900, 0, authorization=7, paid=(100, 0))) is None
+
+
 def test_second_grant_of_a_batch(auditor):
     assert fault(auditor, grant(1), done(grant(1), 10_000)) is None
     again = grant(2, amount=700)

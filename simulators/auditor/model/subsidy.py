@@ -65,11 +65,13 @@ def claim_outcomes(world: World, request: SubsidyClaim, rules: Rules) -> Iterato
 
 
 def _claimed(world: World, rules: Rules) -> World:
-    """All that is in time moves; the purse lasts as long as the grant that lasts longest."""
+    """All that is in time moves; the purse lasts as long as what lasts longest of all that is then in it."""
     in_time = [(amount, last_day) for amount, last_day in world.grants if last_day >= rules.today]
     if not in_time:
         return world
-    last_day = max(world.subsidy_last_day, *(last_day for _, last_day in in_time))
+    last_day = max(last_day for _, last_day in in_time)
+    if world.purses[1]:
+        last_day = 0 if world.subsidy_last_day == 0 else max(last_day, world.subsidy_last_day)
     purses = added(world.purses, (0, sum(amount for amount, _ in in_time), 0))
     return replace(world, purses=purses, grants=(), subsidy_last_day=last_day)
 

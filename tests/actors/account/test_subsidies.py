@@ -365,12 +365,20 @@ def test_subsidy_that_pays_for_a_new_card_is_not_due() -> None:
     assert (after.purses, after.due_us) == ((0, 0), 0)
 
 
-def test_subsidy_that_an_accounts_file_brought_stays_until_a_batch_is_claimed() -> None:
+def test_subsidy_that_an_accounts_file_brought_stays_beside_what_is_claimed() -> None:
     brought = account(purses=(100, 500))
     after = applied(command(4, CorrectEntry, 1, 60, CorrectionReason.GOODWILL), brought)
     assert (after.purses, after.due_us) == ((100, 560), 0)
     claimed = applied(subsidy_claim(3), replace(after, unclaimed=(SEPTEMBER,)))
-    assert (claimed.purses, claimed.due_us) == ((100, 1_060), END_OF_TODAY)
+    assert (claimed.purses, claimed.subsidy_expires_us, claimed.due_us) == ((100, 1_060), 0, 0)
+    spent = applied(subsidy_claim(3), replace(after, unclaimed=(SEPTEMBER,), purses=(100, 0)))
+    assert (spent.purses, spent.subsidy_expires_us, spent.due_us) == ((100, 500), END_OF_TODAY, END_OF_TODAY)
+
+
+def test_day_of_a_batch_that_was_spent_counts_no_more() -> None:
+    spent = account(unclaimed=(SEPTEMBER,), purses=(100, 0), subsidy_expires_us=END_LATER)
+    after = applied(subsidy_claim(3), spent)
+    assert (after.purses, after.subsidy_expires_us, after.due_us) == ((100, 500), END_OF_TODAY, END_OF_TODAY)
 
 
 def test_whoever_looks_first_takes_it_back_exactly_once() -> None:
