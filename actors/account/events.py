@@ -735,6 +735,10 @@ class AccountClosedWithSubsidy(OfficeEvent, array_like=True, tag=78, frozen=True
     period: int
 
 
+class AccountClosedForGood(AccountClosedWithSubsidy, array_like=True, tag=125, frozen=True, gc=False):
+    """Nothing more is bought; `amount` of subsidy, maybe 0, was taken back, and what comes back of it later is too."""
+
+
 class SuspicionSettled(OfficeEvent, array_like=True, tag=160, frozen=True, gc=False):
     """What was posted although it was not clean is settled: of its shortfall, `amount`, nothing is owed any more.
 
@@ -846,6 +850,7 @@ Office = (
     | FamilyCredited
     | LimitsSet
     | AccountClosedWithSubsidy
+    | AccountClosedForGood
     | SuspicionSettled
     | OfficeDeclined
 )

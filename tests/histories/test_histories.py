@@ -466,7 +466,13 @@ class Histories(RuleBasedStateMachine):
             for purse in (0, 2):
                 paid_out = state.purses[purse] if purse < len(state.purses) else 0
                 self.command(CorrectEntry, account, purse, -paid_out, CorrectionReason.PAID_OUT)
-        self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
+        closed = self.ask(CloseAccount(desk, next(self.stans), 1_000, account, "wu"))
+        bought = [asked for asked in self.asked if isinstance(asked, Purchase) and asked.account == account]
+        if closed.code is Code.APPROVED and bought:
+            named = bought[-1]
+            self.ask(Reversal(TILL, next(self.stans), 1_000, account, named.terminal, named.stan, named.amount))
+            for purse in (0, 1, 2):
+                self.command(CorrectEntry, account, purse, -1, CorrectionReason.PAID_OUT)
 
     @rule(account=ACCOUNTS, terminal=METERS, amount=AMOUNTS, card=st.booleans())
     def hold(self, account: str, terminal: int, amount: int, card: bool) -> None:  # noqa: FBT001 - drawn

@@ -29,10 +29,15 @@ _NUMBERS: Final = {reason: number for number, reason in enumerate(CorrectionReas
 def _refusal(account: Account, request: CorrectEntry, _moment: Moment, _policy: Policy) -> Refusal | None:
     return (
         range_check(abs(request.amount))
-        or open_check(account)
+        or (None if _pays_out_the_rest(account, request) else open_check(account))
         or no_cash_check(request.purse, request.reason)
         or purse_check(account, request.purse, request.amount)
     )
+
+
+def _pays_out_the_rest(account: Account, request: CorrectEntry) -> bool:
+    """Of an account that was closed: money may have come back to it since."""
+    return account.opened_at > 0 and request.reason is CorrectionReason.PAID_OUT and request.amount < 0
 
 
 def _approve(

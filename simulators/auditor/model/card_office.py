@@ -49,6 +49,9 @@ from wire.pin import PinContext, PinUse
 CARDS_MAX = 33
 """Cards that an account may have in all."""
 
+LONG_OVER = 1
+"""A last day of a subsidy."""
+
 Step = tuple[Purses, Purses, Mapping[str, Any]]
 """The change of each purse, what each paid of it, and the other fields of the world that are new."""
 
@@ -88,9 +91,14 @@ def _problem(world: World, request: OfficeRequest, rules: Rules) -> Verdict | No
         return settlement_problem(world, request)
     if (wrong := _amount_problem(request)) is not None:
         return wrong
-    if (closed := closed_problem(world)) is not None:
+    if not (world.opened and _pays_out(request)) and (closed := closed_problem(world)) is not None:
         return closed
     return _problem_of_an_open_account(world, request, rules)
+
+
+def _pays_out(request: OfficeRequest) -> bool:
+    """What came back to a closed account goes to whoever it belongs to."""
+    return isinstance(request, CorrectEntry) and request.reason is CorrectionReason.PAID_OUT and request.amount < 0
 
 
 def _amount_problem(request: OfficeRequest) -> Verdict | None:
@@ -281,9 +289,10 @@ def _correct(_world: World, request: CorrectEntry, _rules: Rules) -> Step:
 
 
 def _close(world: World, _request: CloseAccount, _rules: Rules) -> Step:
-    """What is left of a subsidy goes back to the school, and nothing that waited can be claimed."""
+    """What is left of a subsidy goes back to the school, now and later; and nothing that waited can be claimed."""
     card = replace(world.card, state=CardState.CLOSED)
-    return (0, -world.purses[1], 0), NOTHING, {"card": card, "grants": (), "family": None, "review_due_us": 0}
+    changes = {"card": card, "grants": (), "family": None, "review_due_us": 0, "subsidy_last_day": LONG_OVER}
+    return (0, -world.purses[1], 0), NOTHING, changes
 
 
 _STEPS: Mapping[type, Callable[[World, Any, Rules], Step]] = {

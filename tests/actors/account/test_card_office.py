@@ -35,7 +35,7 @@ from actors.account.booking import postings
 from actors.account.card import CardState, PersonClass
 from actors.account.checks.office import DEAD_CARDS_MAX
 from actors.account.events import (
-    AccountClosed,
+    AccountClosedForGood,
     AccountOpened,
     CardActivated,
     CardFound,
@@ -113,7 +113,7 @@ REQUESTS = {
 EVENTS = {
     "open": AccountOpened, "issue": CardIssued, "activate": CardActivated, "report-loss": LossReported,
     "review-loss": LossReviewed, "found": CardFound, "freeze": CardFrozen, "unfreeze": CardUnfrozen,
-    "replace": CardReplaced, "close": AccountClosed, "set-expiry": ExpirySet, "reset-pin": PinReset,
+    "replace": CardReplaced, "close": AccountClosedForGood, "set-expiry": ExpirySet, "reset-pin": PinReset,
     "correct": EntryCorrected,
     "grant-subsidy": SubsidyGranted, "bind-family": FamilyBound, "unbind-family": FamilyUnbound,
     "set-family-policy": FamilyPolicySet, "credit-family": FamilyCredited, "set-limits": LimitsSet,
@@ -344,7 +344,9 @@ def test_expiry_wakes_a_card_that_had_expired_and_no_other() -> None:
 
 def test_closing_ends_a_loss_too() -> None:
     holder = account(**STATES["lost"], purses=(0,))
-    assert applied(REQUESTS["close"], holder) == replace(holder, position=9, card_state=CLOSED, loss=None)
+    assert applied(REQUESTS["close"], holder) == replace(
+        holder, position=9, card_state=CLOSED, loss=None, subsidy_expires_us=NOON_US
+    )
 
 
 FEES = [

@@ -230,13 +230,14 @@ AUTHORIZED = (
     events.Purchased, events.ToppedUp, events.Reversed, events.Advised, events.CardReplaced, events.EntryCorrected,
     events.Refunded, events.SubsidyClaimed, events.FamilyCredited, events.Captured, events.SuspicionSettled, *HOLD_KEPT,
 )  # fmt: skip
+CLOSED_WITH_SUBSIDY = events.AccountClosedWithSubsidy, events.AccountClosedForGood
 WITHOUT_MONEY = (
     events.Tombstoned,
     events.PinChanged,
     events.PurchaseDeclinedWithPin,
     events.HoldDeclinedWithPin,
     *HOLD_KEPT,
-    *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined, events.AccountClosedWithSubsidy}),
+    *(set(get_args(events.Office)) - {*AUTHORIZED, events.OfficeDeclined, *CLOSED_WITH_SUBSIDY}),
 )
 
 
@@ -385,7 +386,7 @@ def test_every_event_is_known_to_leave_the_card_or_to_change_it() -> None:
     assert kinds - LEAVE_CARD == {
         events.Opened, events.AccountOpened, events.LossReportedWithoutDeadline, events.LossReported, events.CardIssued,
         events.CardActivated, events.CardFound, events.CardFrozen, events.CardUnfrozen, events.CardReplaced,
-        events.ExpirySet, events.AccountClosed, events.AccountClosedWithSubsidy,
+        events.ExpirySet, events.AccountClosed, *CLOSED_WITH_SUBSIDY,
     }  # fmt: skip
 
 
@@ -408,6 +409,7 @@ def test_tags_of_events_never_change() -> None:
         "SubsidyClaimedAtTap": 70, "SubsidyExpired": 71, "FamilyBound": 73, "FamilyUnbound": 74, "FamilyPolicySet": 75,
         "FamilyCredited": 76, "AlertingPurchase": 77, "AccountClosedWithSubsidy": 78, "CaptureReversed": 120,
         "CapturedShort": 121, "PostedRefunded": 122, "HeldWithPin": 123, "HoldDeclinedWithPin": 124,
+        "AccountClosedForGood": 125,
         "LimitsSet": 140, "LossReported": 141, "ReviewOverdue": 142, "SuspicionSettled": 160,
         "GapExplained": 161, "GapExplanationDeclined": 162, "PurchaseReturned": 180,
     }  # fmt: skip

@@ -44,7 +44,7 @@ from actors.account.card import CardState
 from actors.account.checks.subsidy import BATCHES_MAX
 from actors.account.events import (
     AccountClosed,
-    AccountClosedWithSubsidy,
+    AccountClosedForGood,
     SubsidyClaimDeclined,
     SubsidyClaimed,
     SubsidyClaimedAtTap,
@@ -282,7 +282,8 @@ def test_correction_never_pays_a_subsidy_out(amount: int) -> None:
     holder = account(purses=(0, 400))
     request = command(1, CorrectEntry, 1, amount, CorrectionReason.PAID_OUT)
     assert outcome(request, holder) == (12, "subsidy-not-paid-out")
-    assert outcome(request, replace(holder, card_state=CardState.CLOSED)) == (62, "account-closed")
+    closed = (12, "subsidy-not-paid-out") if amount < 0 else (62, "account-closed")
+    assert outcome(request, replace(holder, card_state=CardState.CLOSED)) == closed
     assert outcome(replace(request, amount=0), holder) == (13, "amount-out-of-range")
     assert outcome(replace(request, purse=2, amount=500), holder) == (0, "")
     wrong = replace(request, reason=CorrectionReason.WRONG_AMOUNT)
@@ -292,19 +293,48 @@ def test_correction_never_pays_a_subsidy_out(amount: int) -> None:
 def test_closing_gives_a_subsidy_back_to_the_school() -> None:
     holder = replace(GRANTED, purses=(0, 700), subsidy_expires_us=END_LATER, family=Family("g-7"))
     event = decided(command(1, CloseAccount), holder)
-    assert type(event) is AccountClosedWithSubsidy
+    assert type(event) is AccountClosedForGood
     assert dict(postings(event)) == {("purse", 1): -700, ("subsidy", 0): 700}
-    assert BOOK[AccountClosedWithSubsidy](event)[:2] == ((TODAY, 9, DESK.number, "close", LUNCH), 700)
-    assert ANSWER[AccountClosedWithSubsidy](event).balances == (0, 0)
+    assert BOOK[AccountClosedForGood](event)[:2] == ((TODAY, 9, DESK.number, "close", LUNCH), 700)
+    assert ANSWER[AccountClosedForGood](event).balances == (0, 0)
     after = applied(command(1, CloseAccount), holder)
     assert (after.card_state, after.purses, after.unclaimed, after.family) == (CardState.CLOSED, (0, 0), (), None)
 
 
-@pytest.mark.parametrize(
-    ("purses", "event"), [((0,), AccountClosed), ((0, 0, 0), AccountClosed), ((0, 1), AccountClosedWithSubsidy)]
-)
-def test_closing_says_what_it_took(purses: tuple[int, ...], event: type) -> None:
-    assert type(decided(command(1, CloseAccount), account(purses=purses))) is event
+@pytest.mark.parametrize(("purses", "amount"), [((0,), 0), ((0, 0, 0), 0), ((0, 1), 1)])
+def test_closing_says_what_it_took(purses: tuple[int, ...], amount: int) -> None:
+    event = decided(command(1, CloseAccount), account(purses=purses))
+    assert (type(event), event.amount) == (AccountClosedForGood, amount)
+    assert BOOK[AccountClosedForGood](event)[1] == amount
+    assert (BOOK[AccountClosedForGood](event)[0] is None) is (amount == 0)
+
+
+def test_closing_as_it_was_recorded_before_says_nothing_of_what_comes_back() -> None:
+    holder = account(purses=(0, 0), subsidy_expires_us=END_LATER)
+    event = AccountClosed(ALICE, NOON_US, 1, DESK.number, 1, "wu", card_of(ALICE), TODAY, (0, 0))
+    after = APPLY[AccountClosed](holder, event, 9)
+    assert after == replace(holder, position=9, card_state=CardState.CLOSED)
+
+
+def test_what_comes_back_to_a_closed_account_is_paid_out_and_a_subsidy_goes_to_the_school() -> None:
+    store = MemoryStore()
+    shard = opened_shard(store, opening(ALICE, purses=(1_000, 500)))
+    bought = purchase(1, 1_500)
+    perform(shard, bought, command(1, CloseAccount), reversal(2, bought))
+    assert shard.state(ALICE).purses == (1_000, 500)
+    pay_out = command(2, CorrectEntry, 0, -1_001, CorrectionReason.PAID_OUT)
+    put_in = command(3, CorrectEntry, 0, 1, CorrectionReason.PAID_OUT)
+    wrong = command(4, CorrectEntry, 0, -1, CorrectionReason.WRONG_AMOUNT)
+    answers = perform(shard, pay_out, put_in, wrong)
+    assert [answer.reason.value for answer in answers] == ["funds", "account-closed", "account-closed"]
+    assert (shard.state(ALICE).purses, shard.ledger.balances["subsidy", 0]) == ((1_000, 0), 500)
+    (paid_out,) = perform(shard, command(5, CorrectEntry, 0, -1_000, CorrectionReason.PAID_OUT))
+    assert (paid_out.code, paid_out.balances) == (Code.APPROVED, (0, 0))
+    assert shard.state(ALICE).due_us == 0
+    assert outcome(pay_out, Account("404", 0, 0, "", CardState.CLOSED, 0, account().person_class, (0,), 0, 0)) == (
+        14, "no-account",
+    )  # fmt: skip
+    verify(store, ACCOUNT)
 
 
 @pytest.mark.parametrize("purses", [(1, 0), (0, 5, 1), (1,)])
