@@ -75,6 +75,7 @@ class Auditor:
         if not is_recorded(request):
             self._inquiries_unanswered[service_of(request)] -= 1
         finding = self._judge(request, reply)
+        self._histories[request.account].answered(request)
         return None if finding is None else self.report(finding)
 
     def judge_purses(self, account: str, purses: Purses) -> Finding | None:

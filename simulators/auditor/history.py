@@ -7,7 +7,7 @@ have been answered so, after any of the still unanswered requests happened, in a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -18,11 +18,12 @@ from simulators.auditor.model.subsidy import expired
 from simulators.auditor.requests import Key, identity_of, is_recorded, key_of
 from simulators.auditor.world import Decision, Outcome, Rules, World, added, at_time, negative
 from simulators.money import format_yuan
-from wire.codes import Code
+from wire.codes import Code, Reason
 from wire.messages import (
     AccountReply,
     AccountRequest,
     Advice,
+    Answer,
     Capture,
     CorrectEntry,
     Purchase,
@@ -38,12 +39,18 @@ from wire.messages import (
 class AccountHistory:
     """One account's. `effects` are the acknowledged changes of its balance, in minor units, oldest first."""
 
-    __slots__ = ("_account", "_open", "effects", "rules", "worlds")
+    __slots__ = ("_account", "_open", "_overtaken", "_unanswered", "effects", "rules", "worlds")
 
     def __init__(self, first: World, rules: Rules) -> None:
         self._account = first.card.account
         self.rules = rules
         self._open: Counter[AccountRequest] = Counter()
+        self._unanswered: Counter[Key] = Counter()
+        """Copies."""
+
+        self._overtaken: dict[Key, int] = {}
+        """By original whose reversal was answered: how many copies of it, sent before that, may still be heard of."""
+
         self.worlds = [first]
         self.effects: dict[Key, int] = {}
 
@@ -55,6 +62,18 @@ class AccountHistory:
         """A copy of `request` left; from now on it may happen."""
         if is_recorded(request):
             self._open[request] += 1
+            self._unanswered[key_of(request)] += 1
+
+    def answered(self, request: AccountRequest) -> None:
+        """The answer to one copy of `request` was judged."""
+        if not is_recorded(request):
+            return
+        key = key_of(request)
+        self._unanswered[key] -= 1
+        if key in self._overtaken:
+            self._overtaken[key] = min(self._overtaken[key], self._unanswered[key])
+        if self._unanswered[key] <= 0:
+            del self._unanswered[key]
 
     def without_effect(self, request: AccountRequest) -> None:
         """A reply said that one copy of `request` did nothing and will not."""
@@ -68,10 +87,7 @@ class AccountHistory:
         """A reply said what was decided. The finding if no world explains it; the history then follows the switch."""
         possible = self._reachable(identity_of(request))
         explained = _distinct(
-            after
-            for world in possible
-            for after, outcome in outcomes(world, request, self.rules)
-            if _agrees(outcome, reply)
+            after for world in possible for after, outcome in self._outcomes(world, request) if _agrees(outcome, reply)
         )
         finding = None
         if explained:
@@ -79,6 +95,7 @@ class AccountHistory:
         else:
             finding = self._explain(request, reply, possible)
             self.worlds = [self._follow(self.worlds[0], request, reply)]
+        self._note_reversal(request, reply)
         if change := self._effect(request):
             self.effects.setdefault(identity_of(request), change)
         self._close_decided()
@@ -118,6 +135,19 @@ class AccountHistory:
                         after_each = outcomes(world, request, self.rules)
                         reached.extend(after for after, _ in after_each if after not in reached)
         return reached
+
+    def _outcomes(self, world: World, request: AccountRequest) -> Iterator[tuple[World, Outcome]]:
+        """What may be heard of `request` now: of an original's first answer only if it can have been overtaken."""
+        return outcomes(world, request, self.rules, overtakes=self._overtaken.get(key_of(request), 1) > 0)
+
+    def _note_reversal(self, request: AccountRequest, reply: AccountReply) -> None:
+        """Once it is known that an original is reversed, no copy that is sent after that can be answered otherwise."""
+        key = key_of(request)
+        if key in self._overtaken and isinstance(reply, Answer) and reply.reason is not Reason.REVERSED:
+            self._overtaken[key] -= 1
+        if isinstance(request, Reversal) and isinstance(reply, Answer) and reply.code is Code.APPROVED:
+            original = request.original_terminal, request.original_stan
+            self._overtaken.setdefault(original, self._unanswered[original])
 
     def _close_decided(self) -> None:
         """What every world has decided can have no further effect."""
@@ -177,7 +207,7 @@ class AccountHistory:
             finding = self._money_fault(terminal, stan, before, possible)
             if finding is not None:
                 return finding
-        expected = [outcome for world in possible for _, outcome in outcomes(world, request, self.rules)]
+        expected = [outcome for world in possible for _, outcome in self._outcomes(world, request)]
         code = Code.APPROVED if isinstance(reply, Statement) else reply.code
         fault = Fault.WRONG_BALANCE if code in {outcome.code for outcome in expected} else Fault.WRONG_ANSWER
         texts = sorted({_describe_outcome(outcome) for outcome in expected})

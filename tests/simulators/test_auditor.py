@@ -347,6 +347,34 @@ def test_a_balance_shown_to_a_copy_of_a_reversed_original(auditor):
     assert finding is not None
 
 
+def test_a_first_answer_may_be_overtaken_by_a_reversal_as_often_as_copies_were_sent_before_it(auditor):
+    one = buy(1)
+    back = undo(2, one)
+    for _ in range(3):
+        auditor.record_sent(one)
+    assert auditor.judge(one, approved(one, 9_000, 1)) is None
+    assert exchange(auditor, back, returned(back, 10_000, 2)) is None
+    auditor.record_sent(one)
+    late = declined(one, Code.INVALID_TRANSACTION, Reason.REVERSED)
+    assert [auditor.judge(one, reply) for reply in (approved(one, 9_000, 1), late, approved(one, 9_000, 1))] == [
+        None
+    ] * 3
+    auditor.record_sent(one)
+    finding = auditor.judge(one, approved(one, 9_000, 1))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_ANSWER
+
+
+def test_a_copy_that_was_sent_after_a_reversal_was_answered_is_never_approved(auditor):
+    one = buy(1)
+    back = undo(2, one)
+    exchange(auditor, one, approved(one, 9_000, 1))
+    exchange(auditor, back, returned(back, 10_000, 2))
+    finding = exchange(auditor, one, approved(one, 9_000, 1))
+    assert finding is not None
+    assert finding.fault is Fault.WRONG_ANSWER
+
+
 def test_reversal_with_another_amount(auditor):
     one = buy(1)
     exchange(auditor, one, approved(one, 9_000, 1))

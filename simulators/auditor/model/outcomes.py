@@ -58,24 +58,28 @@ _OUTCOMES: Mapping[type, Callable[[World, Any, Rules], Iterator[tuple[World, Out
 """By request: (world, request that is new to it, rules) → every (next world, expected answer) that the rules allow."""
 
 
-def outcomes(world: World, request: AccountRequest, rules: Rules) -> Iterator[tuple[World, Outcome]]:
-    """Everything that may follow when `request` meets `world`; at least one."""
+def outcomes(
+    world: World, request: AccountRequest, rules: Rules, *, overtakes: bool = False
+) -> Iterator[tuple[World, Outcome]]:
+    """Everything that may follow when `request` meets `world`; at least one.
+
+    `overtakes`: a copy that was answered before a reversal of it may be heard of after that reversal.
+    """
     world = expired(world, rules)
     decision = world.decision(request) if is_recorded(request) else None
     if decision is not None:
-        yield from ((world, outcome) for outcome in _repeats(decision, request))
+        yield from ((world, outcome) for outcome in _repeats(decision, request, overtakes=overtakes))
     elif not (world.opened or world.uploaded or isinstance(request, OpenAccount | Advice)):
         yield world, _NO_ACCOUNT
     else:
         yield from _OUTCOMES[type(request)](at_tap(world, request, rules), request, rules)
 
 
-def _repeats(decision: Decision, request: AccountRequest) -> Iterator[Outcome]:
+def _repeats(decision: Decision, request: AccountRequest, *, overtakes: bool) -> Iterator[Outcome]:
     if decision.is_reversed:
         yield _REVERSED
-    if decision.outcome is None:
+    if decision.outcome is None or (decision.is_reversed and not overtakes):
         return
-    # Also after a reversal: the first copy's answer may have been on its way since before it.
     if decision.request is None or content_of(request) == content_of(decision.request):
         yield decision.outcome
     elif not decision.is_reversed:
