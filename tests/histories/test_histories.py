@@ -35,7 +35,7 @@ from actors.policy import OPERATOR_COMMANDS, PinKeys, Policy, Price, Service
 from actors.policy import Limits as SwitchLimits
 from actors.policy import Terminal as SwitchTerminal
 from actors.recovery import recover
-from actors.shard import Turn
+from actors.shard import Shard, Turn
 from actors.suspicious import find_suspicious
 from actors.verification import verify
 from simulators.accounts import Card, CardState, purses_told
@@ -121,6 +121,7 @@ NEW_PINS = st.sampled_from(
 )
 SEAL_FAULTS = st.sampled_from([*["none"] * 8, "other account", "altered", "short", "not sealed"])
 ONE_IN_FOUR = st.sampled_from([False, False, False, True])
+SNAPSHOT_LAG, ACTIVE_MAX = 20, 2
 PURSES = (5_000, 700, 300)
 LIMITS = {
     "purchase_max": 2_000, "day_max": 5_000, "top_up_max": 10_000, "balance_max": 20_000, "period_max": 4_000,
@@ -247,7 +248,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = MemoryStore()
-        self.shard = recover(self.store, ACCOUNT)
+        self.shard = self.recovered()
         openings = [
             Opening(ACTIVE, card_of(ACTIVE), SwitchCardState.ACTIVE, 20991231, PersonClass.STUDENT, PURSES),
             Opening(FROZEN, card_of(FROZEN), SwitchCardState.FROZEN, 20991231, PersonClass.STUDENT, PURSES),
@@ -735,7 +736,7 @@ class Histories(RuleBasedStateMachine):
     def restart(self) -> None:
         self.check_books()
         before, _ = self.shard.hot_list.since(0, 1_000)
-        self.shard = recover(self.store, ACCOUNT)
+        self.shard = self.recovered()
         assert self.shard.hot_list.since(0, 1_000) == (before, False)
 
     @invariant()
@@ -743,6 +744,10 @@ class Histories(RuleBasedStateMachine):
         self.steps += 1
         assert self.auditor.findings == []
         assert self.shard.ledger.imbalance == 0
+
+    def recovered(self) -> Shard:
+        """From its store. Snapshots are soon due, and most accounts have left memory when they are next asked."""
+        return recover(self.store, ACCOUNT, snapshot_lag=SNAPSHOT_LAG, active_max=ACTIVE_MAX)
 
     @property
     def uploaded(self) -> list[Advice]:
