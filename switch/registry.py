@@ -51,5 +51,7 @@ class RegistryFiles:
         campus = read_campus(self._campus_file)
         secrets = read_secrets(secrets_file, campus.stations, campus.policy.terminals)
         refuse_marked_beyond_loopback(secrets_file, secrets, self._listen.host)
+        if secrets.unused:
+            log.warning("keys without a station or terminal are ignored", file=str(secrets_file), keys=secrets.unused)
         policy = replace(campus.policy, pin_keys=secrets.pin_keys)
         return Registry(version, replace(campus, policy=policy), secrets.stations)

@@ -36,6 +36,8 @@ class Secrets(Struct, frozen=True):
 
     stations: StationKeys
     pin_keys: PinKeys = PinKeys()
+    unused: tuple[str, ...] = ()
+    """Where keys stand that are ignored, as the campus has no such station or terminal: `stations.north-1`."""
 
 
 def read_secrets(
@@ -43,8 +45,8 @@ def read_secrets(
 ) -> Secrets:
     """The keys in the file at `path`, which only its owner may read.
 
-    With `stations` (those of the campus), each of them must have a key and no other may; with `terminals` (likewise),
-    no other may have one for PINs. Raises ConfigurationError.
+    With `stations` (those of the campus), each of them must have a key; keys of others, and with `terminals`
+    (likewise) other terminals' keys for PINs, are not among what is returned. Raises ConfigurationError.
     """
     _require_owner_only(path)
     document = read_toml(path, secret=True)
@@ -54,15 +56,22 @@ def read_secrets(
         raise ConfigurationError(path, [explanation])
     mistakes: list[str] = []
     found = {name: _read_keys(name, table, mistakes) for name, table in tables.items()}
+    pin_keys = _read_pin_keys(document["pin"], mistakes) if "pin" in document else PinKeys()
+    unused = []
     if stations is not None:
-        mistakes += [f"{_key_path(name)}: the campus has no such station" for name in found if name not in stations]
-        mistakes += [
-            f"stations.{name}: this station of the campus has no key" for name in stations if name not in found
-        ]
-    pin_keys = _read_pin_keys(document["pin"], terminals, mistakes) if "pin" in document else PinKeys()
+        unused += [_key_path(name) for name in found if name not in stations]
+        lacking = [f"stations.{name}: this station of the campus has no key" for name in stations if name not in found]
+        if lacking:  # a key without a station may be misspelt, and then says whose the lacking one is
+            mistakes += [f"{place}: the campus has no such station" for place in unused]
+        mistakes += lacking
+        found = {name: keys for name, keys in found.items() if name in stations}
+    if terminals is not None:
+        unused += [_terminal_path(number) for number in pin_keys.terminals if number not in terminals]
+        known = {number: key for number, key in pin_keys.terminals.items() if number in terminals}
+        pin_keys = PinKeys(pin_keys.hash_key, known)
     if mistakes:
         raise ConfigurationError(path, mistakes)
-    return Secrets(found, pin_keys)
+    return Secrets(found, pin_keys, tuple(unused))
 
 
 def write_fresh_secrets(path: Path, stations: Iterable[str], pin_terminals: Iterable[int] = ()) -> None:
@@ -99,7 +108,7 @@ def marked(found: Secrets) -> list[str]:
     stations = [(f"stations.{name}", keys.values()) for name, keys in sorted(found.stations.items())]
     pin_keys = found.pin_keys
     pins = [("pin.hash_key", [pin_keys.hash_key])]
-    pins += [(f"pin.terminals.{number}", [key]) for number, key in pin_keys.terminals.items()]
+    pins += [(_terminal_path(number), [key]) for number, key in pin_keys.terminals.items()]
     return [place for place, keys in (*stations, *pins) if any(key.startswith(MARKER) for key in keys)]
 
 
@@ -135,7 +144,7 @@ def _read_keys(name: str, table: Any, mistakes: list[str]) -> Keys:
     return keys
 
 
-def _read_pin_keys(table: Any, terminals: Collection[int] | None, mistakes: list[str]) -> PinKeys:
+def _read_pin_keys(table: Any, mistakes: list[str]) -> PinKeys:
     if not isinstance(table, dict) or not set(table) <= {"hash_key", "terminals"}:
         mistakes.append("pin: expected hash_key and a table [pin.terminals], and nothing else")
         return PinKeys()
@@ -154,9 +163,7 @@ def _read_pin_keys(table: Any, terminals: Collection[int] | None, mistakes: list
         if not re.fullmatch(r"[1-9][0-9]{0,7}", number):
             mistakes.append(f"pin.terminals: entry {place}: expected a terminal's number, from 1 to 99999999")
             continue
-        path = f"pin.terminals.{number}"
-        if terminals is not None and int(number) not in terminals:
-            mistakes.append(f"{path}: the campus has no such terminal")
+        path = _terminal_path(number)
         if key := _read_key(path, text, mistakes):
             if owners.setdefault(key, path) != path:
                 mistakes.append(f"{path}: the same key as {owners[key]}; expected one of its own")
@@ -179,3 +186,7 @@ def _read_key(path: str, text: Any, mistakes: list[str]) -> bytes:
 
 def _key_path(name: str) -> str:
     return f"stations.{name}" if STATION_NAME.fullmatch(name) else "stations: a name that no station can have"
+
+
+def _terminal_path(number: int | str) -> str:
+    return f"pin.terminals.{number}"

@@ -68,8 +68,26 @@ def test_keys_for_pins_come_into_the_policy_and_go_wherever_it_goes(campus):
     assert pickle.loads(pickle.dumps(newest)) == newest, "a cluster's processes get it so"
     secrets.write_text(secrets.read_text().replace("1001 =", "7777 ="))
     with capture_logs() as logged:
-        assert files.read_again() is newest
-    assert logged[0]["mistakes"] == ("pin.terminals.7777: the campus has no such terminal",)
+        assert files.read_again().campus.policy.pin_keys == PinKeys(keys.hash_key)
+    assert logged[0]["keys"] == ("pin.terminals.7777",)
+
+
+def test_keys_without_a_station_are_ignored_and_named_in_the_log(campus):
+    gone = {"gone-1": MARKER + bytes(32 - len(MARKER))}
+    write_secrets(campus.parent, KEYS | gone)
+    with capture_logs() as logged:
+        files = RegistryFiles(campus, Address("0.0.0.0", 0))  # nobody can use it, so it may be a public one
+    assert set(files.newest.secrets) == set(KEYS)
+    warning = {
+        "event": "keys without a station or terminal are ignored",
+        "log_level": "warning",
+        "file": str(campus.parent / "secrets.toml"),
+        "keys": ("stations.gone-1",),
+    }
+    assert logged == [warning]
+    with capture_logs() as logged:
+        assert files.read_again().version == 2
+    assert logged[0] == warning
 
 
 def test_a_public_key_beyond_loopback(campus):

@@ -143,13 +143,22 @@ def test_keys_for_pins_are_optional(secrets_file):
     assert read_secrets(secrets_file, {"north-1"}, {1001}).pin_keys == PinKeys(bytes([7]) * 32)
 
 
-def test_a_key_for_pins_of_a_terminal_that_the_campus_does_not_have(secrets_file):
+def test_a_key_for_pins_of_a_terminal_that_the_campus_does_not_have_is_ignored(secrets_file):
     text = f'{PIN}[pin.terminals]\n1001 = "{KEY}"\n1003 = "{"ab" * 32}"\n'
     secrets_file.write_text(text)
     assert list(read_secrets(secrets_file).pin_keys.terminals) == [1001, 1003]
-    with pytest.raises(ConfigurationError) as raised:
-        read_secrets(secrets_file, {"north-1"}, {1001, 1002})
-    assert raised.value.mistakes == ("pin.terminals.1003: the campus has no such terminal",)
+    secrets = read_secrets(secrets_file, {"north-1"}, {1001, 1002})
+    assert secrets.pin_keys == PinKeys(bytes([7]) * 32, {1001: bytes.fromhex(KEY)})
+    assert secrets.unused == ("pin.terminals.1003",)
+
+
+def test_keys_of_stations_that_the_campus_does_not_have_are_ignored(secrets_file):
+    """Also where a key stands in the place of a name: it is not shown."""
+    others = "".join(f'[stations.{name}]\n1 = "{KEY}"\n' for name in ("gone-1", KEY))
+    secrets_file.write_text(STATION + others)
+    secrets = read_secrets(secrets_file, {"north-1"})
+    assert list(secrets.stations) == ["north-1"]
+    assert secrets.unused == ("stations.gone-1", "stations: a name that no station can have")
 
 
 def test_marked_keys_are_found():

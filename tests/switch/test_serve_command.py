@@ -14,7 +14,7 @@ import lmdb
 import msgspec
 import pytest
 import structlog
-from campus_folder import KEYS, NORTH, account_number, write_campus, write_secrets
+from campus_folder import KEYS, NORTH, SOUTH, SOUTH_TILL, account_number, write_campus, write_secrets
 from running_cluster import until
 from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
@@ -216,6 +216,36 @@ async def test_a_changed_registry(tmp_path, campus):
         assert switch.samples()["tapswitch_registry_version", ()] == 3
         assert switch.stop() == 0
         await client.close()
+
+
+async def test_a_station_that_is_taken_out_of_the_campus_file_alone(tmp_path, campus):
+    """As its operator does it: its key stays in secrets.toml."""
+    data = make_data(tmp_path)
+    with RunningSwitch(data, campus) as switch:
+        async with StationClient(switch.address, SOUTH) as stays:
+            revoked = StationClient(switch.address)
+            await revoked.open()
+            await revoked.sign_on()
+            text = campus.read_text()
+            for entry in (
+                '[[stations]]\nname = "north-1"\nsite = "north"\n',
+                '[[terminals]]\nnumbers = "1001-1016"\nstation = "north-1"\nmerchant = 1\nkind = "canteen"\n',
+            ):
+                assert entry in text
+                text = text.replace(entry, "")
+            campus.write_text(text)
+            switch.process.send_signal(signal.SIGHUP)
+            assert await revoked.until_closed() == []
+            await revoked.close()
+            (warning,) = switch.logged("keys without a station or terminal are ignored")
+            assert (warning["level"], warning["keys"]) == ("warning", ["stations.north-1"])
+            again = StationClient(switch.address)
+            with pytest.raises(ConnectionError):
+                await again.open()
+            await again.close()
+            (answer,) = await stays.ask(purchase(1, terminal=SOUTH_TILL))
+            assert answer.code is Code.APPROVED
+        assert switch.stop() == 0
 
 
 async def test_several_shards_in_one_process(tmp_path, campus):
