@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from actors.account.card import PersonClass
-from actors.calendar import Calendar
+from actors.calendar import Calendar, Moment
 
 
 class Service(StrEnum):
@@ -186,3 +186,16 @@ class Policy(Struct, frozen=True):
 
     review_working_days: int = REVIEW_WORKING_DAYS
     """A loss that nobody has reviewed when so many working days after its own are over is told to operators."""
+
+    own_calendars: dict[int, Calendar] = {}
+    """By terminal: where its merchant's meal periods end at other times than those of `calendar`. They are the same
+    otherwise, so a period's index means the same period everywhere."""
+
+    def calendar_at(self, terminal: int) -> Calendar:
+        """By which this terminal goes."""
+        return self.own_calendars.get(terminal, self.calendar)
+
+    def moment_at(self, terminal: int, moment: Moment) -> Moment:
+        """What a moment of `calendar` means at this terminal."""
+        calendar = self.own_calendars.get(terminal)
+        return moment if calendar is None else calendar.moment(moment.time_us)

@@ -385,7 +385,11 @@ class Shard:
             if before.unclaimed and (earlier := kind.precede(before, request, moment, policy)) is not None:
                 before = self._record(turn, actor, before, earlier, leg)
             position = turn.first + len(entries)
-            event = decide(before, request, original, moment, policy, position * SLOTS + first_authorization)
+            event = decide(
+                before, request, original,
+                policy.moment_at(request.terminal, moment) if policy.own_calendars else moment,
+                policy, position * SLOTS + first_authorization,
+            )  # fmt: skip
             after = apply_by[type(event)](before, event, position)
             if terminal.pending is terminal.durable:
                 turn.terminals.append(terminal)
@@ -465,7 +469,8 @@ class Shard:
         are, and comes to the same.
         """
         kind = self._kind
-        event = kind.decide[type(request)](kind.new(request.account), request, None, turn.moment, policy, 0)
+        here = policy.moment_at(request.terminal, turn.moment)
+        event = kind.decide[type(request)](kind.new(request.account), request, None, here, policy, 0)
         return event if hasattr(event, "code") else None
 
     def _answer_beside(self, turn: Turn, request: Any, events: list[Any], policy: Policy) -> Any:
@@ -487,7 +492,8 @@ class Shard:
         if known is not None:
             return known
         position = turn.first + len(turn.entries)
-        event = kind.alarms[type(request)](request, alarm.pending, turn.moment, policy)
+        here = policy.moment_at(request.terminal, turn.moment)
+        event = kind.alarms[type(request)](request, alarm.pending, here, policy)
         terminal.pending = max(terminal.pending, request.stan)
         alarm.pending = position
         turn.terminals.append(terminal)

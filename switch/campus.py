@@ -105,6 +105,16 @@ class SessionLimits(Struct, frozen=True, forbid_unknown_fields=True):
     mailbox_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 16_384
 
 
+class MealPeriodEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A meal period as it is written: its name, and the local time before which it ends."""
+
+    name: Name
+    until: str
+
+
+_MealPeriods = Annotated[tuple[MealPeriodEntry, ...], Meta(max_length=24)]
+
+
 class Merchant(Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody whose sales are totalled. `open` names the meal periods in which it sells; None: always."""
 
@@ -112,6 +122,8 @@ class Merchant(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     site: str
     open: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    meal_periods: _MealPeriods | None = None
+    """The campus's, by name and in order, where they end at other times for its customers."""
 
 
 class Campus(Struct, frozen=True):
@@ -172,11 +184,6 @@ class _Offline(Struct, frozen=True, forbid_unknown_fields=True):
     total: str = "2000.00"
 
 
-class _MealPeriod(Struct, frozen=True, forbid_unknown_fields=True):
-    name: Name
-    until: str
-
-
 class _Site(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
 
@@ -233,7 +240,7 @@ class _CampusFile(Struct, frozen=True, forbid_unknown_fields=True):
     merchants: Annotated[tuple[Merchant, ...], Meta(min_length=1)]
     stations: Annotated[tuple[_Station, ...], Meta(min_length=1)]
     terminals: Annotated[tuple[_TerminalRun, ...], Meta(min_length=1)]
-    meal_periods: Annotated[tuple[_MealPeriod, ...], Meta(max_length=24)] = ()
+    meal_periods: _MealPeriods = ()
     prompts: dict[str, Name] = {}
     purses: _Purses = _Purses()
     offline: _Offline = _Offline()
@@ -339,6 +346,7 @@ class _Check:
         policy = Policy(
             limits, terminals, calendar, order, class_limits, fee, self._offline(), prices,
             hold_lifetime_us=lifetime_us, review_working_days=file.card_office.review_working_days,
+            own_calendars=self._own_calendars(calendar, terminals),
         )  # fmt: skip
         return Campus(file.campus.name, policy, stations, merchants, file.sessions, self._prompts())
 
@@ -474,21 +482,44 @@ class _Check:
     def _calendar(self) -> Calendar:
         general, periods = self.file.campus, self.file.meal_periods
         self._names("meal_periods", [period.name for period in periods])
-        untils = [self._time(f"meal_periods[{place}].until", period.until) for place, period in enumerate(periods)]
-        for place, (earlier, later) in enumerate(zip([time.min, *untils], untils, strict=False)):
-            if later <= earlier and time.max not in {earlier, later}:
-                self._note(
-                    f"meal_periods[{place}].until", f"expected a time later than {earlier}: periods are in order"
-                )
         cut_over = self._time("campus.business_day_starts", general.business_day_starts)
         return Calendar(
             self._zone(general.time_zone),
             cut_over,
-            tuple(MealPeriod(period.name, until) for period, until in zip(periods, untils, strict=True)),
+            self._meal_periods("meal_periods", periods),
             self._working_weekdays(),
             frozenset(self.file.card_office.holidays),
             self._extra_working_days(),
         )
+
+    def _meal_periods(self, section: str, periods: Sequence[MealPeriodEntry]) -> tuple[MealPeriod, ...]:
+        untils = [self._time(f"{section}[{place}].until", period.until) for place, period in enumerate(periods)]
+        for place, (earlier, later) in enumerate(zip([time.min, *untils], untils, strict=False)):
+            if later <= earlier and time.max not in {earlier, later}:
+                self._note(f"{section}[{place}].until", f"expected a time later than {earlier}: periods are in order")
+        return tuple(MealPeriod(period.name, until) for period, until in zip(periods, untils, strict=True))
+
+    def _own_calendars(self, calendar: Calendar, terminals: dict[int, Terminal]) -> dict[int, Calendar]:
+        """By terminal; none where its merchant's meal periods are those of the campus."""
+        names = [period.name for period in calendar.periods]
+        by_merchant: dict[int, Calendar] = {}
+        for place, merchant in enumerate(self.file.merchants):
+            if merchant.meal_periods is None:
+                continue
+            key = f"merchants[{place}].meal_periods"
+            periods = self._meal_periods(key, merchant.meal_periods)
+            own_names = [period.name for period in periods]
+            if own_names != names:
+                # Limits of a period hold at all merchants together, so they must speak of the same periods.
+                expected = f"{', '.join(names)}, as in [[meal_periods]]" if names else "none, as in [[meal_periods]]"
+                self._note(key, f"{', '.join(own_names) or 'none'}; expected {expected}; only `until` may differ")
+            elif periods != calendar.periods:
+                by_merchant[merchant.number] = replace(calendar, periods=periods)
+        return {
+            terminal.number: by_merchant[terminal.merchant]
+            for terminal in terminals.values()
+            if terminal.merchant in by_merchant
+        }
 
     def _working_weekdays(self) -> frozenset[int]:
         names = self.file.card_office.working_days

@@ -16,18 +16,17 @@ _VERSION_BYTES = 8
 def parameters(request: ParametersInquiry, campus: Campus) -> Parameters:
     """All of them; or, if the terminal has this version, only that."""
     terminal, policy = request.terminal, campus.policy
+    calendar = policy.calendar_at(terminal)
     sells_offline = Service.ADVICE in policy.terminals[terminal].services
     told = Parameters(
         terminal, request.stan, "",
         prompt=campus.prompts[terminal],
         pin_above=policy.limits.purchase_max,
-        meal_periods=tuple(
-            MealPeriodEnd(period.name, period.until.isoformat()) for period in policy.calendar.periods
-        ),
+        meal_periods=tuple(MealPeriodEnd(period.name, period.until.isoformat()) for period in calendar.periods),
         offline_floor=policy.offline.floor if sells_offline else 0,
         offline_total=policy.offline.total if sells_offline else 0,
-        time_zone=policy.calendar.zone.key,
-        business_day_starts=policy.calendar.cut_over.isoformat(),
+        time_zone=calendar.zone.key,
+        business_day_starts=calendar.cut_over.isoformat(),
     )  # fmt: skip
     content = msgspec.structs.replace(told, terminal=0, stan=0)
     version = blake2b(msgspec.msgpack.encode(content), digest_size=_VERSION_BYTES).hexdigest()

@@ -8,12 +8,15 @@ from actors.account.state import Account
 
 
 def count_now(account: Account, business_day: int, period: int, amount: int) -> Account:
-    """One more is counted; what was counted on an earlier day, or in another period, is counted no more."""
+    """One more is counted; what was counted on an earlier day, or in an earlier period, is counted no more.
+
+    It is counted in a later period of the day if one is being counted already.
+    """
     if account.spending_day != business_day:
         account = replace(account, spending_day=business_day, spent=0, purchases=0, spending_period=-1)
-    if account.spending_period != period:
+    if account.spending_period < period:
         account = replace(account, spending_period=period, period_spent=0, period_purchases=0)
-    return count(account, business_day, period, amount, 1)
+    return count(account, business_day, account.spending_period, amount, 1)
 
 
 def count(account: Account, business_day: int, period: int, amount: int, purchases: int) -> Account:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import time
 from typing import Any
 
 import msgspec
 import pytest
 from example_campus import (
     ALICE,
+    BATH,
     BOB,
     CALENDAR,
     DAY_US,
@@ -20,6 +22,7 @@ from example_campus import (
     POLICY,
     TILL,
     TOP_UP_MACHINE,
+    advice,
     answer_of,
     answers_of,
     balance_inquiry,
@@ -55,15 +58,17 @@ from actors.account.events import (
 )
 from actors.account.kind import ACCOUNT
 from actors.account.state import Account
+from actors.calendar import MealPeriod
 from actors.memory_store import MemoryStore
 from actors.placement import SLOTS, slot_of
+from actors.policy import Price
 from actors.shard import ADMISSION_LAG_RATIO, LEG_REQUESTS, WALKED_EVENTS_MAX, Shard
 from actors.snapshots import Snapshots
 from actors.store import CommitRefusedError, Row, Store, StoredBatch
 from actors.verification import verify
 from wire.codec import join, reply_decoder
 from wire.codes import Code, Reason
-from wire.messages import Answer, BalanceInquiry, MiniStatement, Purchase, Reversal
+from wire.messages import Answer, BalanceInquiry, Hold, MiniStatement, Purchase, Reversal
 
 REVERSED = (Code.INVALID_TRANSACTION, Reason.REVERSED)
 DUPLICATE = (Code.DUPLICATE, Reason.CONTENT_DIFFERS)
@@ -914,6 +919,71 @@ def test_totals_add_up_what_was_approved(store: Store) -> None:
             (day, *machine, "reversal-of-top-up", NOON.period): [1, 700, 8],
         },
     }
+
+
+# A merchant whose lunch is over at half past eleven: at noon it is dinner there, and lunch everywhere else.
+EARLY = replace(
+    CALENDAR,
+    periods=(MealPeriod("breakfast", time(10)), MealPeriod("lunch", time(11, 30)), MealPeriod("dinner", time(20))),
+)
+LUNCH, DINNER = 1, 2
+EARLY_POLICY = replace(POLICY, own_calendars={OTHER_TILL.number: EARLY})
+
+
+def test_totals_go_by_the_meal_periods_of_the_terminal(store: Store) -> None:
+    shard = opened_shard(store)
+    early = OTHER_TILL.number
+    requests = (
+        purchase(1), purchase(1, terminal=early), reversal(2, purchase(1, terminal=early), early),
+        advice(3, 1, 700, terminal=early), advice(4, 2, 700, terminal=early, taken_us=NOON_US),
+        advice(3, 1, 700),
+    )  # fmt: skip
+    assert {answer.code for answer in perform(shard, *requests, policy=EARLY_POLICY)} == {Code.APPROVED}
+    periods = {
+        terminal: {key[3:]: sums[0] for key, sums in shard.totals.of(NOON.business_day, terminal).items()}
+        for terminal in (TILL.number, early)
+    }
+    assert periods == {
+        TILL.number: {("purchase", LUNCH): 1, ("advice", LUNCH): 1},
+        early: {
+            ("purchase", DINNER): 1, ("reversal-of-purchase", DINNER): 1, ("advice", LUNCH): 1, ("advice", DINNER): 1,
+        },
+    }  # fmt: skip
+    assert_sound(store, shard)
+
+
+def test_hours_prices_and_holds_go_by_the_meal_periods_of_the_terminal(store: Store) -> None:
+    shard = opened_shard(store)
+    evening = replace(OTHER_TILL, open_periods=frozenset({DINNER}))
+    bath = replace(BATH, open_periods=frozenset({DINNER}))
+    price = {(PersonClass.STUDENT, OTHER_TILL.merchant, DINNER): Price(50, 0)}
+    policy = replace(POLICY, terminals=POLICY.terminals | {evening.number: evening, bath.number: bath}, prices=price)
+    requests = purchase(1, terminal=evening.number), Hold(bath.number, 1, 3_000, ALICE, card_of(ALICE), 300)
+    assert {answer.reason for answer in perform(shard, *requests, policy=policy)} == {Reason.OUTSIDE_HOURS}
+    early = replace(policy, own_calendars={evening.number: EARLY, bath.number: EARLY})
+    bought, held = perform(shard, *(replace(request, stan=2) for request in requests), policy=early)
+    assert (bought.code, bought.paid, held.code) == (Code.APPROVED, (500,), Code.APPROVED)
+
+
+@pytest.mark.parametrize("limits", [{"period_max": 2_000}, {"period_count_max": 2}])
+def test_no_limit_of_a_meal_period_is_escaped_by_going_between_merchants(store: Store, limits: dict[str, int]) -> None:
+    """Who has bought where it is dinner already goes on with dinner where it is lunch still."""
+    shard = opened_shard(store)
+    policy = replace(EARLY_POLICY, limits=replace(POLICY.limits, **limits))
+    tills = TILL.number, OTHER_TILL.number, TILL.number, TILL.number, OTHER_TILL.number
+    answers = perform(shard, *(purchase(stan, terminal=till) for stan, till in enumerate(tills, 1)), policy=policy)
+    assert [answer.code is Code.APPROVED for answer in answers] == [True, True, True, False, False]
+    assert shard.state(ALICE).spending_period == DINNER
+    assert_sound(store, shard)
+
+
+def test_a_hold_counts_in_a_later_period_that_is_counted_already(store: Store) -> None:
+    shard = opened_shard(store)
+    policy = replace(EARLY_POLICY, limits=replace(POLICY.limits, period_count_max=2))
+    hold = Hold(BATH.number, 1, 3_000, ALICE, card_of(ALICE), 300)
+    requests = purchase(1, terminal=OTHER_TILL.number), hold, purchase(2, terminal=OTHER_TILL.number)
+    answers = perform(shard, *requests, policy=policy)
+    assert [answer.reason for answer in answers] == [Reason.NONE, Reason.NONE, Reason.PERIOD_COUNT_LIMIT]
 
 
 def test_totals_of_many_days_are_found_again(store: Store) -> None:

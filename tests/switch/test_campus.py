@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors.account.card import PersonClass
 from actors.calendar import WORKING_WEEKDAYS
@@ -301,6 +302,48 @@ def test_meal_periods_fit_into_a_terminals_parameters(campus_file):
     )
     assert mistake.startswith("meal_periods: ")
     assert "a list with a length of at most 24" in mistake
+
+
+OWN = """\
+meal_periods = [
+    { name = "breakfast", until = "10:00" },
+    { name = "lunch", until = "13:30" },
+    { name = "dinner", until = "20:00" },
+    { name = "night", until = "23:59:59" },
+]
+"""
+
+
+def test_a_merchant_may_have_meal_periods_of_its_own(campus_file):
+    campus_file.write_text(EXAMPLE)
+    policy = read_campus(campus_file).policy
+    assert set(policy.own_calendars) == set(range(2001, 2017)), "those of the merchant that has some"
+    own = policy.calendar_at(2001)
+    assert [period.until for period in own.periods] == [time(10), time(13, 30), time(20), time(23, 59, 59)]
+    assert replace(own, periods=policy.calendar.periods) == policy.calendar == policy.calendar_at(1001)
+    campus_file.write_text(changed(OWN, OWN.replace("13:30", "14:00")))
+    assert read_campus(campus_file).policy.own_calendars == {}, "they are those of the campus"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "key", "expected"),
+    [
+        ('"13:30"', '"lunch"', ".meal_periods[1].until", "'lunch' is not a local time; expected HH:MM or HH:MM:SS"),
+        ('"13:30"', '"10:00"', ".meal_periods[1].until", "expected a time later than 10:00:00: periods are in order"),
+        ('"13:30"', "13", ".meal_periods[1].until", "expected `str`"),
+        ('"lunch", until', '"lunch", to', ".meal_periods[1].to", "unknown"),
+        ('    { name = "lunch", until = "13:30" },\n', "", ".meal_periods", "breakfast, dinner, night; expected"),
+        ('"lunch"', '"supper"', ".meal_periods", "expected breakfast, lunch, dinner, night, as in [[meal_periods]]"),
+        ('"lunch"', '"dinner"', ".meal_periods", "breakfast, dinner, dinner, night; expected breakfast, lunch"),
+        (OWN, "meal_periods = []\n", ".meal_periods", "none; expected breakfast, lunch, dinner, night"),
+    ],
+)
+def test_a_mistake_in_a_merchants_meal_periods(campus_file, right, wrong, key, expected):
+    assert OWN in EXAMPLE
+    [mistake] = mistakes(campus_file, EXAMPLE.replace(OWN, OWN.replace(right, wrong)))
+    where, _, explanation = mistake.partition(": ")
+    assert where.removeprefix("merchants[1]").removeprefix("merchants[...]") in {key, key.replace("[1]", "[...]")}
+    assert expected in explanation
 
 
 def test_a_byte_order_mark_is_no_mistake(campus_file):

@@ -62,10 +62,11 @@ def _lower(limit: int, other: int) -> int:
 def spending_check(account: Account, amount: int, moment: Moment, limits: Limits) -> Refusal | None:
     """All purchases of the business day and of its meal period within the limits: amounts, then counts.
 
+    Who has bought in a later period of the day already, at a merchant where it began sooner, stays in that one.
     What one purchase may be is not asked here, because a PIN may make more possible: see `checks.pin`.
     """
     same_day = account.spending_day == moment.business_day
-    same_period = same_day and account.spending_period == moment.period
+    same_period = same_day and account.spending_period >= moment.period
     if limits.day_max and (account.spent if same_day else 0) + amount > limits.day_max:
         return _DAY_LIMIT
     if limits.period_max and (account.period_spent if same_period else 0) + amount > limits.period_max:

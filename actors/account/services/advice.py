@@ -42,7 +42,7 @@ def _decide(
     account: Account, request: Advice, _original: Event | None, moment: Moment, policy: Policy, authorization: int
 ) -> Advised | AdviceDeclined:
     terminal = policy.terminals.get(request.terminal, UNREGISTERED)
-    plausible = _taken(request.taken_us, moment, policy.calendar)
+    plausible = _taken(request.taken_us, moment, policy.calendar_at(request.terminal))
     taken = plausible or moment
     refusal = service_check(terminal, Service.ADVICE) or range_check(request.amount)
     if refusal is not None:

@@ -128,7 +128,8 @@ def _apply(account: Account, event: Purchased, position: int) -> Account:
     if account.spending_day == day:
         spent += account.spent
         purchases += account.purchases
-        if account.spending_period == period:
+        if account.spending_period >= period:  # a merchant's own meal period may last longer
+            period = account.spending_period
             period_spent += account.period_spent
             period_purchases += account.period_purchases
     after = replace(
