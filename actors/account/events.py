@@ -250,7 +250,7 @@ class PricedPurchaseReversed(PurchaseReversed, array_like=True, tag=52, frozen=T
 
 
 class PurchaseReturned(PricedPurchaseReversed, array_like=True, tag=180, frozen=True, gc=False):
-    """A purchase or capture was undone, and the terminal is told what went back: it may never have seen the price."""
+    """A purchase was undone, and the terminal is told what went back: it may never have seen the price."""
 
 
 class CaptureReversed(PurchaseReversed, array_like=True, tag=120, frozen=True, gc=False):

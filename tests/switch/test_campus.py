@@ -330,7 +330,7 @@ def test_a_merchant_may_have_meal_periods_of_its_own(campus_file):
     [
         ('"13:30"', '"lunch"', ".meal_periods[1].until", "'lunch' is not a local time; expected HH:MM or HH:MM:SS"),
         ('"13:30"', '"10:00"', ".meal_periods[1].until", "expected a time later than 10:00:00: periods are in order"),
-        ('"13:30"', "13", ".meal_periods[1].until", "expected `str`"),
+        ('"13:30"', "13", ".meal_periods[1].until", "13 is a number; expected text"),
         ('"lunch", until', '"lunch", to', ".meal_periods[1].to", "unknown"),
         ('    { name = "lunch", until = "13:30" },\n', "", ".meal_periods", "breakfast, dinner, night; expected"),
         ('"lunch"', '"supper"', ".meal_periods", "expected breakfast, lunch, dinner, night, as in [[meal_periods]]"),
