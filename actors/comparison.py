@@ -199,5 +199,9 @@ class _Unwritten:
         """See Store.usage."""
         return self._store.usage()
 
+    def forget_dead_readers(self) -> int:
+        """See Store.forget_dead_readers."""
+        return self._store.forget_dead_readers()
+
     def close(self) -> None:
         """The store beneath stays open."""

@@ -66,6 +66,26 @@ def seal_batch(head: Head, entries: Sequence[bytes]) -> tuple[StoredBatch, Head]
     return StoredBatch(last, digest + content), Head(last, digest)
 
 
+def follow(head: Head, batch: StoredBatch) -> Head:
+    """The head after `batch`, which is to be the next after `head`. Raises JournalBrokenError if it is not."""
+    first = head.position + 1
+    count = count_events(batch.value, first)
+    if batch.last_position != head.position + count:
+        raise JournalBrokenError(first, f"a batch of {count} events ends at {batch.last_position}: events are missing")
+    digest, content = batch.value[:HASH_BYTES], memoryview(batch.value)[HASH_BYTES:]
+    if digest != _chain(head.hash, first, content):
+        raise JournalBrokenError(first, "the batch's hash does not follow from its events and the batch before")
+    return Head(batch.last_position, digest)
+
+
+def count_events(value: bytes, position: int) -> int:
+    """How many events a batch says it has. Raises JournalBrokenError at `position` if it has no room for so many."""
+    count: int = _COUNT.unpack_from(value, _COUNT_AT)[0] if len(value) >= _EVENTS_AT else 0
+    if len(value) < _EVENTS_AT + count * _END.size:
+        raise JournalBrokenError(position, f"a batch of {len(value)} bytes does not hold {count} events")
+    return count
+
+
 class Journal:
     """Reads a store's journal as events of one kind."""
 
@@ -84,7 +104,7 @@ class Journal:
         batch = self._store.batch_holding(position)
         if batch is None:
             raise JournalBrokenError(position, "beyond the end of the journal")
-        count, from_end = _count(batch.value, position), batch.last_position - position + 1
+        count, from_end = count_events(batch.value, position), batch.last_position - position + 1
         if from_end > count:
             raise JournalBrokenError(position, "no batch holds it")
         end_at = len(batch.value) - from_end * _END.size
@@ -110,7 +130,7 @@ class Journal:
         Does not check hashes. Raises JournalBrokenError.
         """
         for batch in self._store.batches(position):
-            payload_end = len(batch.value) - _count(batch.value, batch.last_position) * _END.size
+            payload_end = len(batch.value) - count_events(batch.value, batch.last_position) * _END.size
             try:
                 events = self._decode_all(memoryview(batch.value)[HASH_BYTES:payload_end])
             except _UNREADABLE as error:
@@ -127,21 +147,13 @@ class Journal:
         """Every batch from the beginning as (head after it, its events). Raises JournalBrokenError at a fault."""
         head = Head(0, GENESIS)
         for batch in self._store.batches(1):
-            first = head.position + 1
-            events = self._events_by_index(batch.value, first)
-            if batch.last_position != head.position + len(events):
-                raise JournalBrokenError(
-                    first, f"a batch of {len(events)} events ends at {batch.last_position}: events are missing"
-                )
-            digest, content = batch.value[:HASH_BYTES], memoryview(batch.value)[HASH_BYTES:]
-            if digest != _chain(head.hash, first, content):
-                raise JournalBrokenError(first, "the batch's hash does not follow from its events and the batch before")
-            head = Head(batch.last_position, digest)
+            events = self._events_by_index(batch.value, head.position + 1)
+            head = follow(head, batch)
             yield head, events
 
     def _events_by_index(self, value: bytes, first: int) -> list[Any]:
         """All events of a batch, each read as its index says. Raises JournalBrokenError at `first`."""
-        count = _count(value, first)
+        count = count_events(value, first)
         payload_end = len(value) - count * _END.size
         ends = [0, *Struct(f"<{count}I").unpack_from(value, payload_end)]
         if value[HASH_BYTES:_COUNT_AT] != _ARRAY_32 or _EVENTS_AT + ends[-1] != payload_end:
@@ -151,11 +163,3 @@ class Journal:
             return [self._decode(events[start:end]) for start, end in pairwise(ends)]
         except _UNREADABLE as error:
             raise JournalBrokenError(first, f"the batch cannot be read: {error}") from error
-
-
-def _count(value: bytes, position: int) -> int:
-    """How many events a batch says it has. Raises JournalBrokenError at `position` if it has no room for so many."""
-    count: int = _COUNT.unpack_from(value, _COUNT_AT)[0] if len(value) >= _EVENTS_AT else 0
-    if len(value) < _EVENTS_AT + count * _END.size:
-        raise JournalBrokenError(position, f"a batch of {len(value)} bytes does not hold {count} events")
-    return count

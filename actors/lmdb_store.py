@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ A year of a university of 30,000 cards (22 million events of about 170 bytes if 
 _POSITION_BYTES: Final = 8
 _META_KEY: Final = b"made"
 _LOCK_FILE: Final = "writer.lock"
-_DATA_FILE: Final = "data.mdb"
+DATA_FILE: Final = "data.mdb"
 
 
 _DAMAGE: Final = (
@@ -104,13 +105,13 @@ class LmdbStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_file = _lock(folder)
         try:
-            if (folder / _DATA_FILE).exists():
+            if (folder / DATA_FILE).exists():
                 _open_environment(folder, readonly=True).close()
                 return
             try:
                 _write_empty(folder, made)
             except lmdb.Error as error:
-                (folder / _DATA_FILE).unlink(missing_ok=True)
+                (folder / DATA_FILE).unlink(missing_ok=True)
                 raise OSError(errno.EIO, str(error), str(folder)) from error
         finally:
             os.close(lock_file)
@@ -136,22 +137,18 @@ class LmdbStore:
 
     def commit(self, batch: StoredBatch | None, rows: Sequence[Row]) -> None:
         """See Store.commit."""
-        try:
-            with self._environment.begin(write=True) as transaction:
-                if batch is not None:
-                    key = batch.last_position.to_bytes(_POSITION_BYTES, "big")
-                    appended = transaction.put(key, batch.value, db=self._journal, append=True)
-                    assert appended, "the journal only grows"
-                if rows:
-                    with transaction.cursor(self._rows) as cursor:
-                        cursor.putmulti(rows)
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
-            # Both happen before LMDB writes its meta page: the transaction is gone as if it had never been.
-            raise CommitRefusedError(f"no space: {error}") from error
-        except _DAMAGE as error:
-            raise CommitBrokenError(str(_damaged(self._environment, error))) from error
-        except lmdb.Error as error:
-            raise CommitBrokenError(str(error)) from error
+        with _translated(self._environment), self._environment.begin(write=True) as transaction:
+            if batch is not None:
+                self._put(transaction, batch)
+            if rows:
+                with transaction.cursor(self._rows) as cursor:
+                    cursor.putmulti(rows)
+
+    def append(self, batches: Sequence[StoredBatch]) -> None:
+        """Append batches that were durable elsewhere before, all or nothing. Raises as `commit` does."""
+        with _translated(self._environment), self._environment.begin(write=True) as transaction:
+            for batch in batches:
+                self._put(transaction, batch)
 
     def row(self, key: bytes) -> bytes | None:
         """See Store.row."""
@@ -204,12 +201,61 @@ class LmdbStore:
         page_bytes = self._environment.stat()["psize"]
         return Usage((info["last_pgno"] + 1) * page_bytes, info["map_size"])
 
+    def journal_bytes(self) -> int:
+        """How much of the store the journal takes, in whole pages."""
+        with self._environment.begin() as transaction:
+            found = transaction.stat(self._journal)
+        pages: int = found["branch_pages"] + found["leaf_pages"] + found["overflow_pages"]
+        return pages * int(found["psize"])
+
+    def copy(self, into: Path) -> Path:
+        """Write the store as of one instant into the folder `into`; returns the file, which is durable.
+
+        Without pages that are free. A process that writes the store is not held up: LMDB's other kind of copy writes
+        its first pages under the writer's lock. Raises OSError; what was written by then is left.
+        """
+        into.mkdir(mode=0o700, exist_ok=True)
+        path = into / DATA_FILE
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            self._environment.copyfd(descriptor, compact=True)
+            os.fsync(descriptor)
+        except lmdb.Error as error:
+            raise OSError(errno.EIO, str(error), str(path)) from error
+        finally:
+            os.close(descriptor)
+        return path
+
+    def forget_dead_readers(self) -> int:
+        """See Store.forget_dead_readers."""
+        dead: int = self._environment.reader_check()
+        return dead
+
     def close(self) -> None:
         """See Store.close."""
         self._environment.close()
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+    def _put(self, transaction: Any, batch: StoredBatch) -> None:
+        key = batch.last_position.to_bytes(_POSITION_BYTES, "big")
+        appended = transaction.put(key, batch.value, db=self._journal, append=True)
+        assert appended, "the journal only grows"
+
+
+@contextmanager
+def _translated(environment: Any) -> Iterator[None]:
+    """What a commit may raise, in the words of actors.store."""
+    try:
+        yield
+    except (lmdb.MapFullError, lmdb.DiskError) as error:
+        # Both happen before LMDB writes its meta page: the transaction is gone as if it had never been.
+        raise CommitRefusedError(f"no space: {error}") from error
+    except _DAMAGE as error:
+        raise CommitBrokenError(str(_damaged(environment, error))) from error
+    except lmdb.Error as error:
+        raise CommitBrokenError(str(error)) from error
 
 
 def _damaged(environment: Any, error: Exception) -> StoreDamagedError:
@@ -218,7 +264,7 @@ def _damaged(environment: Any, error: Exception) -> StoreDamagedError:
 
 def _damaged_at(folder: Path | str, error: Exception) -> StoreDamagedError:
     return StoreDamagedError(
-        f"{folder}: {_DATA_FILE} is damaged on the disk ({error}); look at the disk, and put a whole backup back"
+        f"{folder}: {DATA_FILE} is damaged on the disk ({error}); look at the disk, and put a whole backup back"
     )
 
 
@@ -234,7 +280,7 @@ def _write_empty(folder: Path, made: Made) -> None:
 
 
 def _check_exists(folder: Path) -> None:
-    if not (folder / _DATA_FILE).exists():
+    if not (folder / DATA_FILE).exists():
         raise StoreFormatError(f"{folder}: no data here; `tapswitch import` makes a data folder, and so does `init`")
 
 
@@ -246,13 +292,14 @@ def _open_environment(folder: Path, *, map_size: int = MAP_BYTES, **options: boo
         raise StoreFormatError(f"{folder}: not a usable LMDB environment: {error}") from error
     # Reading a page past the end of the file would end the process with a bus error.
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    found = (folder / _DATA_FILE).stat().st_size
+    found = (folder / DATA_FILE).stat().st_size
     if found < needed:
         environment.close()
         raise StoreFormatError(
-            f"{folder}: {_DATA_FILE} was cut short: {found} bytes, of which {needed} are in use; take a whole copy"
+            f"{folder}: {DATA_FILE} was cut short: {found} bytes, of which {needed} are in use; take a whole copy"
         )
     _read_made(environment, folder)
+    environment.reader_check()  # see LmdbStore.forget_dead_readers
     return environment
 
 

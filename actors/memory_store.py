@@ -49,5 +49,9 @@ class MemoryStore:
         used = sum(len(key) + len(value) for key, value in self._rows.items())
         return Usage(used + sum(len(batch.value) for batch in self._batches), 0)
 
+    def forget_dead_readers(self) -> int:
+        """See Store.forget_dead_readers. Nobody else reads."""
+        return 0
+
     def close(self) -> None:
         """See Store.close."""

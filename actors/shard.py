@@ -200,6 +200,10 @@ class Shard:
         """How full its store is."""
         return self._store.usage()
 
+    def forget_dead_readers(self) -> int:
+        """See Store.forget_dead_readers."""
+        return self._store.forget_dead_readers()
+
     def state(self, number: str) -> Any:
         """An actor's adopted state, or None if there is no such actor."""
         actor = self.actors.find(number)

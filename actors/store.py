@@ -81,6 +81,13 @@ class Store(Protocol):
         """How full the store is."""
         ...
 
+    def forget_dead_readers(self) -> int:
+        """Let go what processes still hold that were killed while they read; returns how many there were.
+
+        Until then nothing is used again that was freed since they began, and the store grows.
+        """
+        ...
+
     def close(self) -> None:
         """Release everything; idempotent."""
         ...

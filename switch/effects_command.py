@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from threading import Event
 from typing import Any, Final
 
 import click
@@ -19,6 +17,7 @@ from actors.journal import Journal
 from actors.lmdb_store import LmdbStore
 from switch.effects_cursor import Cursor, CursorError
 from switch.read_only import data_option, read_only
+from switch.until_stopped import until_stopped
 
 POLL_SECONDS: Final = 0.2
 """How often a follower looks whether the journal has grown."""
@@ -47,7 +46,7 @@ def effects(data: Path, cursor: Path | None, *, follow: bool) -> None:
             follower = _Follower(stores, kept)
             follower.pass_on()
             if follow:
-                _until_stopped(follower)
+                until_stopped(follower.pass_on, POLL_SECONDS)
         except CursorError as error:
             raise click.UsageError(str(error)) from error
         except BrokenPipeError:
@@ -55,14 +54,6 @@ def effects(data: Path, cursor: Path | None, *, follow: bool) -> None:
             sys.stdout = None  # nothing more can be flushed at exit
         except OSError as error:
             raise click.ClickException(f"{cursor}: cannot be written: {error.strerror}") from error
-
-
-def _until_stopped(follower: _Follower) -> None:
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    while not stop.wait(POLL_SECONDS):
-        follower.pass_on()
 
 
 class _Follower:

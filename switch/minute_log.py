@@ -17,7 +17,10 @@ log = structlog.get_logger()
 
 
 async def log_every_minute(checks: Callable[[], Sequence[Check]], shards: Mapping[int, Shard]) -> None:
-    """Say where the journals end, so that an older head can be checked against the folder, and what is not well."""
+    """Say where the journals end, so that an older head can be checked against the folder, and what is not well.
+
+    And let the stores forget who was killed while reading them.
+    """
     while True:
         for check in checks():
             if not check.ok or check.warning:
@@ -25,6 +28,10 @@ async def log_every_minute(checks: Callable[[], Sequence[Check]], shards: Mappin
         await asyncio.sleep(MINUTE_S)
         for number, shard in shards.items():
             log.info("journal head", shard=number, **head(shard))
+            if dead := shard.forget_dead_readers():
+                log.warning(
+                    "forgot readers that were killed: their pages can be used again", shard=number, readers=dead
+                )
 
 
 def head(shard: Shard) -> dict[str, Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import click
 from rich.console import Console
@@ -25,12 +22,10 @@ from actors.verification import Verified
 from switch.amounts import yuan
 from switch.data_folder import SHARDS_MAX, close_all, create, files_needed, open_all
 from switch.folder_verification import shown_head, verify_shards
+from switch.new_folder import check_room, made_when_finished, new_folder
 from switch.open_files import raise_open_file_limit
 from switch.reports import report_console
 from switch.system_errors import in_words
-
-UNFINISHED: Final = ".unfinished"
-"""Added to the new folder's name until everything in it is checked."""
 
 Step = Callable[[str, int], Callable[[int], None]]
 """(what is done, to how many events) → what is to be called with how many of them are done."""
@@ -62,7 +57,7 @@ def reshard(data: Path, shards: int, into: Path, map_size: int) -> None:
     The work is done beside the new folder, in one of the same name and ".unfinished". If that is there already, another
     reshard is writing it, or one was killed: it is refused. If none is running, remove it and start again.
     """
-    target = _target(data, into)
+    target = new_folder("--into", into, "--data", data)
     raise_open_file_limit(files_needed(2 * SHARDS_MAX))  # two folders are open at once
     try:
         old = open_all(data)
@@ -88,40 +83,12 @@ def reshard(data: Path, shards: int, into: Path, map_size: int) -> None:
     click.echo(f"Wrote {into}. {data} is as it was: keep it as a backup, but let no switch serve it again.", err=True)
 
 
-def _target(data: Path, into: Path) -> Path:
-    """Where the new folder will be, made sure that it can be there. Raises click.UsageError."""
-    try:
-        target, source = into.resolve(), data.resolve()
-        if target == source or source in target.parents:
-            raise click.UsageError(f"--into {into} is in the folder of --data; name one beside it")
-        if not target.parent.is_dir():
-            raise click.UsageError(f"--into {into}: there is no folder {target.parent}; make it first")
-        if os.path.lexists(target) and (not target.is_dir() or any(target.iterdir())):
-            raise click.UsageError(f"--into {into} is there already, and not an empty folder; name another")
-        if target.is_mount():
-            raise click.UsageError(f"--into {into} is a mount point; name a new folder in it")
-    except (OSError, RuntimeError) as error:  # RuntimeError: symbolic links in a circle
-        raise click.UsageError(f"--into {into}: {error}") from error
-    return target
-
-
-def _check_room(old: Sequence[LmdbStore], target: Path) -> None:
-    """Refuse at once what would fill the disk after a long time. Raises CommitRefusedError."""
-    needed = sum(store.usage().used for store in old)
-    free = shutil.disk_usage(target.parent).free
-    if free < needed:
-        raise CommitRefusedError(
-            f"no space: the old folder uses {needed / 2**20:,.0f} MiB, and only {free / 2**20:,.0f} MiB are free in "
-            f"{target.parent}"
-        )
-
-
 def _reshard(
     old: Sequence[LmdbStore], target: Path, shards: int, map_bytes: int
 ) -> tuple[Sequence[Verified], Compared]:
     """The new folder's shards, and what they have in common with the old ones."""
-    _check_room(old, target)
-    with _shown_progress() as step, _made_when_finished(target) as folder:
+    check_room(sum(store.usage().used for store in old), target, "the old folder uses")
+    with _shown_progress() as step, made_when_finished("--into", target) as folder:
         heads = [Journal(store, ACCOUNT.event_type).head().position for store in old]
         events = sum(heads)
         _verify("old", old, step("checking the old folder", events))
@@ -136,39 +103,6 @@ def _reshard(
         finally:
             close_all(new)
     return verified, compared
-
-
-@contextmanager
-def _made_when_finished(target: Path) -> Iterator[Path]:
-    """A folder beside the target, which becomes the target at the end, or is removed if there is no good end."""
-    folder = target.with_name(target.name + UNFINISHED)
-    try:
-        folder.mkdir()
-    except FileExistsError as error:
-        raise click.UsageError(
-            f"{folder} is there already: another reshard is writing it, or one was killed; if none is running, "
-            "remove it and run this again"
-        ) from error
-    except OSError as error:
-        raise click.UsageError(f"--into {target}: {in_words(error)}") from error
-    try:
-        yield folder
-        for written in (*folder.iterdir(), folder):
-            _sync(written)
-        folder.rename(target)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-    _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in the folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -24,9 +24,10 @@ from actors.placement import shard_of, slot_of
 from actors.policy import Policy
 from actors.shard import Shard
 from actors.store import CommitBrokenError
-from switch import reshard_command
+from switch import new_folder, reshard_command
 from switch.campus import read_campus
 from switch.data_folder import close_all, create, open_all, recover_shard, shard_folder
+from switch.new_folder import UNFINISHED
 from wire.codec import reply_decoder
 from wire.codes import Code
 from wire.messages import TopUp
@@ -80,7 +81,7 @@ def into(tmp_path) -> Path:
 
 
 def unfinished(into: Path) -> Path:
-    return into.with_name(into.name + reshard_command.UNFINISHED)
+    return into.with_name(into.name + UNFINISHED)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -395,10 +396,10 @@ def test_without_space_nothing_is_left(tmp_path, policy, into):
 def test_a_disk_with_too_little_room_is_seen_at_once(data, into, monkeypatch):
     used = sum(store.usage().used for store in opened(data))
     monkeypatch.setattr(reshard_command, "verify_shards", None)
-    monkeypatch.setattr(reshard_command.shutil, "disk_usage", lambda _: Usage(0, 0, used - 1))
+    monkeypatch.setattr(new_folder.shutil, "disk_usage", lambda _: Usage(0, 0, used - 1))
     assert "no space: the old folder uses" in refused(data, into, status=1)
     monkeypatch.undo()
-    monkeypatch.setattr(reshard_command.shutil, "disk_usage", lambda _: Usage(0, 0, used))
+    monkeypatch.setattr(new_folder.shutil, "disk_usage", lambda _: Usage(0, 0, used))
     resharded(data, 2, into)
 
 
