@@ -26,6 +26,7 @@ def no_ray_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for longer runs than everyday ones."""
     parser.addoption("--crash-rounds", type=int, default=10, help="How often the crash test kills the switch.")
+    parser.addoption("--backup-rounds", type=int, default=4, help="How often the backup test takes a backup.")
     parser.addoption("--cluster-rounds", type=int, default=4, help="How often the cluster test kills a process.")
     parser.addoption(
         "--node-rounds", type=int, default=2, help="How often the nodes test kills a machine or a process."
