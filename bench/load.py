@@ -47,7 +47,7 @@ class Client(asyncio.Protocol):
         if not self.signed_on.done():
             self._advance(messages)
         elif messages:
-            self._answers.update([int(message.code) for message in messages])
+            self._count(messages)
             if not self._stopped:
                 self._ask([message.terminal for message in messages])
 
@@ -74,6 +74,9 @@ class Client(asyncio.Protocol):
             self.signed_on.set_result(None)
         else:
             self._transport.write(self._connection.send([SignOn(PROTOCOL_VERSION)]))
+
+    def _count(self, messages: list[Any]) -> None:
+        self._answers.update([int(message.code) for message in messages])
 
     def _ask(self, terminals: list[int]) -> None:
         stan = self._next_stan
