@@ -47,8 +47,8 @@ from switch.reports import report_console
 from wire.codes import Code
 
 VICTIMS: Final = ("nobody", "switch", "backup", "export")
-KILL_AFTER_S_MAX: Final = 1.2
-"""After the beginning of the backup: about as long as the start of its process and the copy take."""
+KILL_AFTER_S: Final = (0.2, 0.9)
+"""After the beginning of the backup, whose process takes about half a second to start; then the copy begins."""
 
 PAUSE_S: Final = 0.5
 COMMAND: Final = [sys.executable, "-m", "switch.command_line"]
@@ -156,7 +156,7 @@ async def under_load(
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     if victim != "nobody":
-        await asyncio.sleep(random.uniform(0, KILL_AFTER_S_MAX))
+        await asyncio.sleep(random.uniform(*KILL_AFTER_S))
         pids = {"switch": switch.pid, "backup": backup.pid, "export": exporting.process.pid}
         with suppress(ProcessLookupError):  # the backup may have ended before
             os.kill(pids[victim], signal.SIGKILL)
@@ -285,9 +285,7 @@ def summarise(rounds: Sequence[Round]) -> dict[str, Any]:
 @click.command()
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here.")
 @click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="How many backups.")
-@click.option(
-    "--seed", type=int, default=1, show_default=True, help="Chooses the moments and whom the first round kills."
-)
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the moments, and whom to kill first.")
 def main(json_file: Path | None, rounds: int, seed: int) -> None:
     """Take backups under full load, kill in between, and check what they restore to."""
     # Beside the repository and not in /tmp, which may be memory.
