@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.batch_file import BatchFile, BatchFileError, BatchWriter, Origin
-from actors.journal import GENESIS, HASH_BYTES, Head, follow
+from actors.journal import GENESIS, Head, follow, head_of
 from actors.lmdb_store import LmdbStore, Made
 from actors.store import StoredBatch
 
@@ -162,8 +162,7 @@ def _holds(store: LmdbStore, head: Head) -> bool:
     """Whether a batch of the journal ends exactly there."""
     if not head.position:
         return True
-    batch = store.batch_holding(head.position)
-    return batch is not None and Head(batch.last_position, batch.value[:HASH_BYTES]) == head
+    return head_of(store.batch_holding(head.position)) == head
 
 
 def _check_meets(path: Path, exported: Head, head: Head) -> None:

@@ -66,6 +66,11 @@ def seal_batch(head: Head, entries: Sequence[bytes]) -> tuple[StoredBatch, Head]
     return StoredBatch(last, digest + content), Head(last, digest)
 
 
+def head_of(batch: StoredBatch | None) -> Head:
+    """The head of a journal that ends with this batch; None: that has none."""
+    return Head(batch.last_position, batch.value[:HASH_BYTES]) if batch else Head(0, GENESIS)
+
+
 def follow(head: Head, batch: StoredBatch) -> Head:
     """The head after `batch`, which is to be the next after `head`. Raises JournalBrokenError if it is not."""
     first = head.position + 1
@@ -96,8 +101,7 @@ class Journal:
 
     def head(self) -> Head:
         """The end of the journal as it is stored."""
-        last = self._store.last_batch()
-        return Head(last.last_position, last.value[:HASH_BYTES]) if last else Head(0, GENESIS)
+        return head_of(self._store.last_batch())
 
     def event_at(self, position: int) -> Any:
         """The event at `position`. Raises JournalBrokenError if there is none, or none that can be read."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from actors.store import Usage
 from switch.clock import Clock
 from switch.data_folder import FILES_PER_SHARD
 from switch.embedded import EmbeddedShard
@@ -54,7 +55,7 @@ class Readiness:
         return [
             Check("serving", not gateway.stopping, "stopping" if gateway.stopping else connections),
             *(self._of_shard(number, shard) for number, shard in enumerate(self._shards.handles)),
-            *(check_map(f"map-{number}", shard) for number, shard in enumerate(self._shards.handles)),
+            *(check_map(f"map-{number}", shard.shard.usage()) for number, shard in enumerate(self._shards.handles)),
             check_disk(self._data),
             check_open_files(gateway.campus.sessions.connections_max, len(self._shards.handles)),
             check_clock(self._clock, self._shards.time_us),
@@ -66,9 +67,8 @@ class Readiness:
         return Check(f"shard-{number}", problem is None, problem or well)
 
 
-def check_map(name: str, embedded: EmbeddedShard) -> Check:
+def check_map(name: str, usage: Usage) -> Check:
     """Has the store room?"""
-    usage = embedded.shard.usage()
     used = usage.used / usage.limit if usage.limit else 0.0
     text = f"{usage.used / 2**20:.0f} MiB used of a map of {usage.limit / 2**20:.0f} MiB ({used:.1%})"
     if used > MAP_USED_WARNING:
@@ -76,9 +76,14 @@ def check_map(name: str, embedded: EmbeddedShard) -> Check:
     return Check(name, used <= MAP_USED_MAX, text, used > MAP_USED_WARNING)
 
 
+def free_bytes(data: Path) -> int:
+    """How much room its disk has."""
+    return shutil.disk_usage(data).free
+
+
 def check_disk(data: Path) -> Check:
     """Has the disk room?"""
-    free = shutil.disk_usage(data).free
+    free = free_bytes(data)
     text = f"{free / 2**20:,.0f} MiB free for the data folder"
     if free < DISK_FREE_WARNING_BYTES:
         text += "; make room now: without it, every commit is refused"

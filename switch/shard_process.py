@@ -116,7 +116,7 @@ class ShardProcess(ClusterProcess):
         embedded = self._embedded
         assert embedded is not None, "it is open"
         return [
-            check_map("map", embedded),
+            check_map("map", embedded.shard.usage()),
             check_disk(self.place.data),
             check_clock(self.settings.clock, embedded.shard.time_us),
         ]
