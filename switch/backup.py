@@ -104,9 +104,10 @@ def take_backup(
         made.authorizations_after,
         copies,
     )
+    content = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
     descriptor = os.open(folder / MANIFEST, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(descriptor)
     return manifest

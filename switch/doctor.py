@@ -75,7 +75,7 @@ def examine(asked: Asked) -> list[Check]:
             continue
         try:
             checks += _of_shard(store, asked, now_us, seen)
-        except (JournalBrokenError, BatchFileError, ExportError, OSError) as error:
+        except (JournalBrokenError, OSError) as error:
             text = f"{error}; `tapswitch verify` says more of a journal"
             checks.append(Check(folder.name, ok=False, explanation=text))
         finally:
@@ -123,9 +123,12 @@ def _export(store: LmdbStore, head: Head, folder: Path, now_us: int) -> Check:
     name, paths = f"export-{store.made.shard}", exported_files(folder)
     if not paths:
         return Check(name, ok=False, explanation=f"{folder}: no export is here; run `tapswitch export`")
-    file = open_exported(paths[-1], store.made)
-    for _ in file.batches():
-        pass
+    try:
+        file = open_exported(paths[-1], store.made)
+        for _ in file.batches():
+            pass
+    except (BatchFileError, ExportError) as error:
+        return Check(name, ok=False, explanation=str(error))
     behind = head.position - file.head.position
     if behind <= 0:
         return Check(name, ok=True, explanation=f"has everything, up to position {file.head.position}")

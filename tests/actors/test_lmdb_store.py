@@ -128,6 +128,89 @@ def test_reading_beside_a_writer_in_another_process(folder: Path) -> None:
     store.close()
 
 
+KILLED_WHILE_IT_READS = """
+import os, signal, sys
+from pathlib import Path
+from actors.lmdb_store import LmdbStore
+batches = LmdbStore.open_read_only(Path(sys.argv[1])).batches(1)
+next(batches)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_reader_that_was_killed_is_forgotten(folder: Path) -> None:
+    store = LmdbStore.open(folder)
+    store.commit(StoredBatch(1, b"event"), [])
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_READS, folder], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+
+    def pages_of_ten_rewrites() -> int:
+        before = store.usage().used
+        for number in range(10):
+            store.commit(None, [(b"a", bytes([number]) * 10 * PAGE_BYTES)])
+        return (store.usage().used - before) // PAGE_BYTES
+
+    assert pages_of_ten_rewrites() > 100, "every rewrite takes new pages"
+    assert store.forget_dead_readers() == 1
+    assert store.forget_dead_readers() == 0
+    pages_of_ten_rewrites()
+    assert pages_of_ten_rewrites() == 0
+    store.close()
+
+
+def test_opening_forgets_readers_that_were_killed(folder: Path) -> None:
+    store = LmdbStore.open(folder)
+    store.commit(StoredBatch(1, b"event"), [])
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_READS, folder], check=False, timeout=60)
+    run_elsewhere(VERIFY.replace("verify(store, ACCOUNT).head", "0"), folder)
+    assert store.forget_dead_readers() == 0
+    store.close()
+
+
+def test_a_copy_is_the_same_without_what_is_free(tmp_path: Path, folder: Path) -> None:
+    store = LmdbStore.open(folder)
+    store.commit(StoredBatch(2, b"events"), [(b"a", bytes(100 * PAGE_BYTES))])
+    store.commit(None, [(b"a", b"row"), (b"b", b"row")])
+    path = store.copy(tmp_path / "copy")
+    copied = LmdbStore.open_read_only(tmp_path / "copy")
+    assert contents(copied) == contents(store)
+    assert copied.made == store.made
+    assert copied.usage().used < store.usage().used - 90 * PAGE_BYTES
+    assert path.stat().st_mode & 0o777 == 0o600
+    copied.close()
+    with pytest.raises(FileExistsError):
+        store.copy(tmp_path / "copy")
+    store.close()
+
+
+def test_a_copy_that_finds_no_room(tmp_path: Path, folder: Path) -> None:
+    store = LmdbStore.open(folder)
+    store.commit(None, [(b"a", bytes(100 * PAGE_BYTES))])
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10 * PAGE_BYTES, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.copy(tmp_path / "copy")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    store.close()
+
+
+def test_batches_are_appended_all_or_nothing(small_store: LmdbStore) -> None:
+    small_store.append([StoredBatch(1, b"one"), StoredBatch(3, b"two and three")])
+    with pytest.raises(CommitRefusedError, match="no space"):
+        small_store.append([StoredBatch(4, b"four"), StoredBatch(5, bytes(60 * PAGE_BYTES))])
+    assert list(small_store.batches(1)) == [StoredBatch(1, b"one"), StoredBatch(3, b"two and three")]
+
+
+def test_what_the_journal_takes(folder: Path) -> None:
+    store = LmdbStore.open(folder)
+    store.commit(StoredBatch(1, bytes(10 * PAGE_BYTES)), [(b"a", bytes(100 * PAGE_BYTES))])
+    assert 10 * PAGE_BYTES < store.journal_bytes() <= 13 * PAGE_BYTES
+    store.close()
+
+
 def test_reading_changes_nothing(folder: Path) -> None:
     store = LmdbStore.open_read_only(folder)
     with pytest.raises(CommitBrokenError):
