@@ -13,16 +13,14 @@ from rich.table import Table
 from actors.lmdb_store import LmdbStore
 from actors.store import StoreFormatError
 from switch.backup import Manifest, take_backup
-from switch.data_folder import close_all, open_all, open_those_here
 from switch.folder_verification import shown_head
 from switch.new_folder import check_room, made_when_finished, new_folder
+from switch.read_only import data_option, read_only
 from switch.reports import report_console
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
+@data_option
 @click.option(
     "--to", type=click.Path(path_type=Path), required=True, help="The new backup's folder: not there yet, or empty."
 )
@@ -37,16 +35,11 @@ def backup(data: Path, to: Path, *, partial: bool) -> None:
     backup is writing it, or one was killed: it is refused. If none is running, remove it and start again.
     """
     target = new_folder("--to", to, "--data", data)
-    try:
-        stores = (open_those_here if partial else open_all)(data, LmdbStore.open_read_only)
-    except StoreFormatError as error:
-        raise click.UsageError(f"--data {data}: {error}") from error
-    try:
-        manifest = _take(stores, target)
-    except (StoreFormatError, OSError) as error:
-        raise click.ClickException(f"{error}; {to} was not made") from error
-    finally:
-        close_all(stores)
+    with read_only(data, all_shards=not partial) as stores:
+        try:
+            manifest = _take(stores, target)
+        except (StoreFormatError, OSError) as error:
+            raise click.ClickException(f"{error}; {to} was not made") from error
     report_console().print(_table(manifest))
     Console(stderr=True).print(
         f"Wrote {to}. campus.toml and secrets.toml are not in it: keep copies of them elsewhere.",

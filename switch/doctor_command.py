@@ -11,14 +11,13 @@ from rich.table import Table
 from actors.lmdb_store import MAP_BYTES
 from switch.data_folder import shards_found
 from switch.doctor import Asked, examine
+from switch.read_only import data_option
 from switch.readiness import Check
 from switch.reports import report_console
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
+@data_option
 @click.option(
     "--campus",
     "campus_file",

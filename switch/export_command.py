@@ -17,9 +17,9 @@ from actors.batch_file import BatchFileError, sync_folder
 from actors.exported_journal import ExportError, JournalExport
 from actors.journal import JournalBrokenError
 from actors.lmdb_store import LmdbStore
-from actors.store import StoreFormatError
-from switch.data_folder import close_all, open_those_here, shard_folder
+from switch.data_folder import shard_folder
 from switch.folder_verification import shown_head
+from switch.read_only import data_option, read_only
 from switch.reports import report_console
 from switch.until_stopped import until_stopped
 
@@ -30,9 +30,7 @@ _LOCK_FILE: Final = "writer.lock"
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Data folder; a running switch does not mind."
-)
+@data_option
 @click.option(
     "--to",
     type=click.Path(path_type=Path),
@@ -47,23 +45,18 @@ def export(data: Path, to: Path, *, follow: bool) -> None:
     lost with a disk than what was acknowledged within the last second. Exit status 1 if the journal is damaged, or if
     what was exported before is.
     """
-    try:
-        stores = open_those_here(data, LmdbStore.open_read_only)
-    except StoreFormatError as error:
-        raise click.UsageError(f"--data {data}: {error}") from error
-    try:
-        with _locked(to, data), _exports(stores, to) as exports:
-            _tell_torn(exports)
-            _advance(exports)
-            if follow:
-                until_stopped(lambda: _advance(exports), POLL_SECONDS)
-            _show(exports)
-    except (BatchFileError, ExportError) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error}; make room or look at the disk, and run this again") from error
-    finally:
-        close_all(stores)
+    with read_only(data) as stores:
+        try:
+            with _locked(to, data), _exports(stores, to) as exports:
+                _tell_torn(exports)
+                _advance(exports)
+                if follow:
+                    until_stopped(lambda: _advance(exports), POLL_SECONDS)
+                _show(exports)
+        except (BatchFileError, ExportError) as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{error}; make room or look at the disk, and run this again") from error
 
 
 @contextmanager
