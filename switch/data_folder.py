@@ -11,6 +11,8 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from actors.account.kind import ACCOUNT
+from actors.batch_file import BatchFile
+from actors.exported_journal import exported_files
 from actors.lmdb_store import FORMAT, LmdbStore, Made
 from actors.placement import SLOTS
 from actors.recovery import recover
@@ -105,6 +107,15 @@ def shards_made(data: Path) -> list[Made]:
     for folder, shard, of in made:
         _check_name(folder, shard, of)
     return [of for _, _, of in made]
+
+
+def exported_shards(export: Path) -> list[Made]:
+    """Whose journals an export has, as its files say. Raises BatchFileError or OSError."""
+    first = (next(iter(exported_files(folder)), None) for folder in sorted(export.glob("shard-*")))
+    origins = [BatchFile(path).origin for path in first if path is not None]
+    return [
+        Made(FORMAT, origin.data_folder, origin.shard, origin.shards, origin.authorizations_after) for origin in origins
+    ]
 
 
 def recover_shard(store: LmdbStore) -> Shard:

@@ -248,6 +248,41 @@ def test_a_map_that_is_too_small_to_roll_forward(tmp_path, policy, to):
     assert "raise --map-size" in refused(to, "--export", exported, "--map-size", 1)
 
 
+def test_all_of_an_export_without_a_backup(tmp_path, policy):
+    """Also the offline numbers and other rows: verify finds what a replay would never see."""
+    data, exported, new = make_data(tmp_path), tmp_path / "export", tmp_path / "new"
+    spend(data, policy, range(1, 8))
+    export(data, exported)
+    result = command("restore", "--export", exported, "--data", new)
+    assert result.exit_code == 0, result.output
+    assert "Restored: all of the export" in result.output
+    assert command("verify", "--data", new).exit_code == 0
+    assert journals(new) == journals(data)
+    spend(data, policy, range(8, 10))
+    export(data, exported)
+    spend(new, policy, range(8, 9))
+
+
+def test_without_a_backup_the_export_must_begin_at_the_first_event(tmp_path, policy, monkeypatch):
+    monkeypatch.setattr("actors.exported_journal.FILE_BYTES", 1)
+    monkeypatch.setattr("actors.exported_journal.BATCHES_AT_ONCE", 1)
+    data, exported, new = make_data(tmp_path), tmp_path / "export", tmp_path / "new"
+    spend(data, policy, range(1, 4))
+    export(data, exported)
+    min(exported.rglob("*.batches")).unlink()
+    result = command("restore", "--export", exported, "--data", new)
+    assert (result.exit_code, new.exists()) == (1, False)
+    assert "begins at position 21, and would have to go on from 1" in " ".join(result.output.split())
+
+
+def test_neither_backup_nor_export(tmp_path):
+    assert command("restore", "--data", tmp_path / "new").exit_code == 2
+    (tmp_path / "export").mkdir()
+    result = command("restore", "--export", tmp_path / "export", "--data", tmp_path / "new")
+    assert result.exit_code == 1
+    assert "no exported journal is here" in result.output
+
+
 # --- what restore refuses --------------------------------------------------------------------------------------------
 
 
