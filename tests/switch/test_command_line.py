@@ -9,14 +9,19 @@ import pytest
 from running_switch import command, python
 
 COMMANDS = {
+    "backup",
     "cluster",
+    "compact",
+    "doctor",
     "effects",
+    "export",
     "gaps",
     "import",
     "init",
     "operator",
     "peak",
     "reshard",
+    "restore",
     "serve",
     "statement",
     "suspicious",
