@@ -15,11 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 from example_campus import CALENDAR, DAY_US, NOON_US, POLICY, TILL, answers_of, card_of
+from running_switch import command
 
 from actors.account.kind import ACCOUNT
 from actors.lmdb_store import LmdbStore
 from actors.placement import shard_of, slot_of
 from actors.shard import Shard
+from actors.store import StoredBatch
 from actors.verification import verify
 from switch.data_folder import close_all, open_all, recover_shard
 from wire import messages
@@ -105,3 +107,30 @@ def test_it_goes_on(stores: list[LmdbStore], shards: list[Shard], expected: dict
     verified = [verify(store, ACCOUNT, shard=store.made.shard) for store in stores]
     assert sum(found.head.position for found in verified) == sum(heads) + len(answers)
     assert [found.ledger.imbalance for found in verified] == [0] * len(stores)
+
+
+def journals(data: Path) -> list[list[StoredBatch]]:
+    stores = open_all(data, LmdbStore.open_read_only)
+    try:
+        return [list(store.batches(1)) for store in stores]
+    finally:
+        close_all(stores)
+
+
+def test_it_is_copied_whole_and_its_journal_makes_it_anew(old):
+    data, made = old / "data", [old / name for name in ("of-backup", "of-both", "of-export", "compact")]
+    of_backup, of_both, of_export, compact = made
+    for arguments in (
+        ("backup", "--data", data, "--to", old / "backup"),
+        ("export", "--data", data, "--to", old / "export"),
+        ("restore", "--from", old / "backup", "--data", of_backup),
+        ("restore", "--from", old / "backup", "--export", old / "export", "--data", of_both),
+        ("restore", "--export", old / "export", "--data", of_export),
+        ("compact", "--data", data, "--into", compact),
+    ):
+        result = command(*arguments)
+        assert result.exit_code == 0, result.output
+    for folder in made:
+        assert journals(folder) == journals(data)
+        verified = command("verify", "--data", folder)
+        assert verified.exit_code == 0, verified.output
