@@ -34,7 +34,9 @@ def new_folder(option: str, into: Path, source_option: str, source: Path) -> Pat
         if target.is_mount():
             raise click.UsageError(f"{option} {into} is a mount point; name a new folder in it")
     except (OSError, RuntimeError) as error:  # RuntimeError: symbolic links in a circle
-        raise click.UsageError(f"{option} {into}: {in_words(error) if isinstance(error, OSError) else error}") from error
+        raise click.UsageError(
+            f"{option} {into}: {in_words(error) if isinstance(error, OSError) else error}"
+        ) from error
     return target
 
 
