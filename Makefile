@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PYTEST_WORKERS ?= auto
 
-.PHONY: peak test check fix bench clean
+.PHONY: peak test check fix bench manual clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ fix: $(VENV)/installed ## what formatter and linter can mend by themselves
 bench: $(VENV)/installed ## micro benchmarks, then capacity
 	$(BIN)/pytest bench --benchmark-only --benchmark-columns=min,median,max,rounds
 	$(BIN)/python -m bench.capacity --json capacity.json $(ARGS)
+
+manual: $(VENV)/installed ## the pages of the manual that are made from the code
+	$(BIN)/python -m switch.metrics_manual docs/operations/metrics.md
 
 clean: ## remove everything that these commands made
 	rm -rf $(VENV) .bench-* peak-report capacity.json build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

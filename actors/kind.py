@@ -68,6 +68,19 @@ class Part(Protocol):
         ...
 
 
+class Booked(NamedTuple):
+    """What successive events moved."""
+
+    counted: list[Counted]
+    """What counts in totals."""
+
+    postings: Sequence[tuple[LedgerAccount, int]]
+    """(ledger account, change) that sum to zero; those to one ledger account may come added up."""
+
+    volume: Iterable[tuple[tuple[int, str], int]]
+    """What is counted, by merchant and service, added up whatever its direction."""
+
+
 class Kind(NamedTuple):
     """A row a kind; the tables are by type of request or event.
 
@@ -137,14 +150,20 @@ class Kind(NamedTuple):
     holdings: Callable[[Sequence[Any]], int]
     """(states) → how many minor units they hold together."""
 
+    reserving: frozenset[type]
+    """Types of event that may change what is reserved in an actor: any other leaves it as it is."""
+
+    reserved: Callable[[Iterable[Any]], tuple[int, int]]
+    """(states) → how many reservations stand in them, and of how many minor units."""
+
+    doubtful: frozenset[type]
+    """Types of event that may have posted something that is not clean: then that is their effect."""
+
     effect: Mapping[type, Callable[[Any], Effect | None]]
     """(event) → what the world outside should learn of it, or None; an event that is not here has no effect."""
 
-    book: Callable[[Iterable[Any], int], tuple[list[Counted], Iterable[tuple[LedgerAccount, int]]]]
-    """(successive events, position of the first) → (what counts in totals, (ledger account, change) that sum to zero).
-
-    Postings to one ledger account may come added up.
-    """
+    book: Callable[[Iterable[Any], int], Booked]
+    """(successive events, position of the first) → what they moved."""
 
     alarms: Mapping[type, Callable[[Any, int, Moment, Policy], Any]]
     """(request of a terminal, position of that terminal's previous alarm or 0, moment, policy) → event."""

@@ -20,11 +20,20 @@ class Ledger:
         self.held = 0
         """What the actors hold: the sum of (state after minus state before) over all events."""
 
+        self.reservations = 0
+        self.reserved = 0
+        """What is reserved in the actors: how many times, and minor units altogether. Likewise from their states."""
+
     def post(self, postings: Iterable[tuple[LedgerAccount, int]]) -> None:
         """Add an event's postings."""
         balances = self.balances
         for account, change in postings:
             balances[account] += change
+
+    def reserve(self, reservations: int, reserved: int) -> None:
+        """What is reserved has changed by so much."""
+        self.reservations += reservations
+        self.reserved += reserved
 
     @property
     def imbalance(self) -> int:

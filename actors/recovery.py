@@ -29,7 +29,8 @@ def recover(
     try:
         ledger = _read_snapshots(shard, Snapshots(store), kind)
         for first, events in shard.journal.batches(ledger.replay_from):
-            shard.replay(events, first, posted=first <= ledger.position)
+            posted = first <= ledger.position
+            shard.replay(events, first, posted=posted, reserved=posted and ledger.reserved is not None)
     except JournalBrokenError as error:
         raise StoreFormatError(f"the journal is damaged at {error}; `tapswitch verify` says more") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -42,11 +43,12 @@ def _read_snapshots(shard: Shard, stored: Snapshots, kind: Kind) -> LedgerSnapsh
     ledger = stored.ledger()
     shard.ledger.held = ledger.held
     shard.ledger.balances.update({(name, number): balance for name, number, balance in ledger.balances})
+    unpack = msgspec.msgpack.Decoder(kind.state_type).decode
+    shard.ledger.reserve(*(ledger.reserved or kind.reserved(map(unpack, stored.actors()))))
     shard.terminals = {terminal: Cell(terminal, stan) for terminal, stan in stored.highest_stans().items()}
     shard.alarms = {terminal: Cell(terminal, position) for terminal, position in stored.alarms().items()}
     shard.hot_list = HotList(stored.hot_cards())
     if not ledger.hot_list:
-        unpack = msgspec.msgpack.Decoder(kind.state_type).decode
         listed = (kind.hot_card(unpack(packed)) for packed in stored.actors())
         shard.list_hot(sorted(change for change in listed if change is not None))
     shard.head = shard.journal.head()

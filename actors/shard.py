@@ -31,6 +31,7 @@ from actors.placement import SLOTS, slot_of
 from actors.policy import Policy
 from actors.snapshots import Snapshots
 from actors.store import Row, Store, StoredBatch, Usage
+from actors.suspicious import suspicion_of
 from actors.totals import Sums, Totals
 from wire.codec import encode_message
 from wire.codes import Code, Reason
@@ -77,7 +78,8 @@ class Turn:
     __slots__ = (
         "actors", "alarms", "answers", "batch", "clean_slots", "clean_terminals", "counted", "entries",
         "first", "head", "held", "hot", "moment", "newcomers", "numbers", "postings", "put_off", "raised", "recorded",
-        "repeats", "rows", "sliced", "terminals", "unrecorded", "walked",
+        "repeats", "reservations", "reserved", "rows", "sliced", "suspicious", "terminals", "unrecorded", "volume",
+        "walked",
     )  # fmt: skip
 
     def __init__(self, first: int, moment: Moment) -> None:
@@ -109,8 +111,18 @@ class Turn:
         self.held = 0
         """By how much it changed what the actors hold, in minor units."""
 
+        self.reservations = 0
+        self.reserved = 0
+        """By how much it changed what is reserved in actors: how many, and minor units."""
+
         self.hot: list[HotChange] = []
         """What it did to cards."""
+
+        self.volume: list[tuple[tuple[int, str], int]] = []
+        """What it posted, by merchant and service: a pair may come more than once."""
+
+        self.suspicious: list[str] = []
+        """Why something that it posted is not clean, each time."""
 
         self.counted: list[tuple[Sums, int, int]] = []
         self.postings: list[tuple[LedgerAccount, int]] = []
@@ -194,7 +206,12 @@ class Shard:
     @property
     def admits(self) -> bool:
         """False while snapshots lag so far behind that new work must wait for them."""
-        return self.snapshot_lag <= ADMISSION_LAG_RATIO * self._snapshot_lag
+        return self.snapshot_lag <= self.snapshot_lag_max
+
+    @property
+    def snapshot_lag_max(self) -> int:
+        """The largest lag with which it admits new work."""
+        return ADMISSION_LAG_RATIO * self._snapshot_lag
 
     def usage(self) -> Usage:
         """How full its store is."""
@@ -266,15 +283,16 @@ class Shard:
         cell.undo(turn.alarms)
         self.actors.passivate()
 
-    def replay(self, events: Sequence[Any], first: int, *, posted: bool) -> None:
+    def replay(self, events: Sequence[Any], first: int, *, posted: bool, reserved: bool) -> None:
         """Take over a batch of the journal from position `first` on, but for what snapshots have of it.
 
-        `posted`: the ledger has it.
+        `posted`: the ledger has its postings; `reserved`: and what it reserved.
         """
         for start in range(0, len(events), LEG_REQUESTS):
-            self._replay_leg(events[start : start + LEG_REQUESTS], first + start, posted=posted)
+            leg = events[start : start + LEG_REQUESTS]
+            self._replay_leg(leg, first + start, posted=posted, reserved=reserved)
 
-    def _replay_leg(self, events: Sequence[Any], first: int, *, posted: bool) -> None:
+    def _replay_leg(self, events: Sequence[Any], first: int, *, posted: bool, reserved: bool) -> None:
         kind, find, unpack = self._kind, self.actors.find, self._unpack
         turn = Turn(first, Moment(0, 0, 0))
         befores: list[Any] = []
@@ -302,6 +320,8 @@ class Shard:
         if posted:
             turn.held = 0
             turn.postings.clear()
+        if reserved:
+            turn.reservations = turn.reserved = 0
         hot, turn.hot = turn.hot, []
         self.list_hot(hot)
         self._take_over(turn)
@@ -314,6 +334,7 @@ class Shard:
         self._dirty_slots.mark(turn.actors, turn.first)
         self._dirty_terminals.mark(turn.terminals, turn.first)
         self.ledger.held += turn.held
+        self.ledger.reserve(turn.reservations, turn.reserved)
         self.ledger.post(turn.postings)
         self.totals.count(turn.counted)
         self.hot_list.note(turn.hot)
@@ -450,10 +471,19 @@ class Shard:
         kind = self._kind
         turn.held += kind.holdings(afters) - kind.holdings(befores)
         turn.hot += kind.hot_changes(events, befores, afters)
-        counted, postings = kind.book(events, first)
+        counted, postings, volume = kind.book(events, first)
         turn.counted += self.totals.find(counted)
         turn.postings += postings
-        turn.recorded.update(_outcomes(events))
+        turn.volume += volume
+        outcomes = _outcomes(events)
+        turn.recorded.update(outcomes)
+        types = {event_type for event_type, _ in outcomes}
+        if not kind.reserving.isdisjoint(types):
+            (before, before_amount), (after, after_amount) = kind.reserved(befores), kind.reserved(afters)
+            turn.reservations += after - before
+            turn.reserved += after_amount - before_amount
+        if not kind.doubtful.isdisjoint(types):
+            turn.suspicious += [reason for event in events if (reason := suspicion_of(event, kind)) is not None]
 
     def _newcomer(self, turn: Turn, request: Any, policy: Policy) -> Actor | None:
         """An actor that does not exist yet: this turn has brought it into being, or `request` will."""
@@ -601,7 +631,7 @@ class Shard:
 
         Under steady traffic each one's turn then comes about once in SNAPSHOT_LAG events.
         """
-        left = max(1, ADMISSION_LAG_RATIO * self._snapshot_lag - self.snapshot_lag)
+        left = max(1, self.snapshot_lag_max - self.snapshot_lag)
         slots, self._slots_owed = divmod(self._slots_owed + events * len(self._dirty_slots), left)
         terminals, self._terminals_owed = divmod(self._terminals_owed + events * len(self._dirty_terminals), left)
         return slots, terminals

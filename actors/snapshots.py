@@ -44,6 +44,9 @@ class LedgerSnapshot(Struct, array_like=True, frozen=True):
     hot_list: bool = False
     """Whether the rows of the hot list are complete: older software wrote none."""
 
+    reserved: tuple[int, int] | None = None
+    """How many reservations stand in the actors, and of how many minor units; None: older software did not count."""
+
 
 _encoder = msgspec.msgpack.Encoder()
 _ledger_decoder = msgspec.msgpack.Decoder(LedgerSnapshot)
@@ -164,4 +167,6 @@ def hot_rows(changes: Iterable[HotChange]) -> list[Row]:
 def ledger_row(position: int, replay_from: int, ledger: Ledger) -> Row:
     """The row of the ledger."""
     balances = [(name, number, balance) for (name, number), balance in ledger.balances.items()]
-    return _LEDGER, _encoder.encode(LedgerSnapshot(position, replay_from, ledger.held, balances, hot_list=True))
+    reserved = ledger.reservations, ledger.reserved
+    row = LedgerSnapshot(position, replay_from, ledger.held, balances, hot_list=True, reserved=reserved)
+    return _LEDGER, _encoder.encode(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from actors.effect import EffectName
@@ -36,15 +36,21 @@ def find_suspicious(journal: Journal, kind: Kind) -> list[SuspiciousItem]:
                 # A refund may leave something owed.
                 owes = getattr(event, "shortfall_left", 0)
                 items[event.account, terminal, stan] = known._replace(owes=owes, ended_by=None if owes else event)
-        for found in _suspicious(position, event, kind):
-            items[event.account, event.terminal, event.stan] = found
+        details = _details(event, kind)
+        if details is not None:
+            shortfall = int(details.get("shortfall", 0))
+            item = SuspiciousItem(position, event, str(details["reason"]), shortfall, shortfall)
+            items[event.account, event.terminal, event.stan] = item
     return list(items.values())
 
 
-def _suspicious(position: int, event: Any, kind: Kind) -> Iterator[SuspiciousItem]:
+def suspicion_of(event: Any, kind: Kind) -> str | None:
+    """Why what an event posted is not clean; None if it is."""
+    details = _details(event, kind)
+    return None if details is None else str(details["reason"])
+
+
+def _details(event: Any, kind: Kind) -> Mapping[str, str | int] | None:
     effect_of = kind.effect.get(type(event))
     effect = None if effect_of is None else effect_of(event)
-    if effect is not None and effect.name is EffectName.SUSPICIOUS:
-        details = effect.details
-        shortfall = int(details.get("shortfall", 0))
-        yield SuspiciousItem(position, event, str(details["reason"]), shortfall, shortfall)
+    return effect.details if effect is not None and effect.name is EffectName.SUSPICIOUS else None

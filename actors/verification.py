@@ -148,6 +148,9 @@ class _Replay:
             )
         self._states[event.account] = after
         self._book(position, event, kind.holdings([after]) - kind.holdings([before]))
+        if type(event) in kind.reserving:
+            (earlier, earlier_amount), (now, now_amount) = kind.reserved([before]), kind.reserved([after])
+            self._ledger.reserve(now - earlier, now_amount - earlier_amount)
         self._check_hot(kind.hot_changes([event], [before], [after]))
         if position < self._replay_from and self._actor_positions.get(event.account, 0) < position:
             raise self._lost(position, f"account {event.account}")
@@ -190,8 +193,7 @@ class _Replay:
             )
 
     def _book(self, position: int, event: Any, gained: int) -> None:
-        counted, posted = self._kind.book([event], position)
-        postings = list(posted)
+        counted, postings, _ = self._kind.book([event], position)
         if sum(change for _, change in postings):
             raise JournalBrokenError(position, f"postings do not sum to zero: {postings}")
         purses = sum(change for (name, _), change in postings if name == PURSES)
@@ -232,6 +234,8 @@ class _Replay:
         balances = [(name, number, balance) for (name, number), balance in self._ledger.balances.items()]
         if sorted(map(tuple, row.balances)) != sorted(balances) or row.held != self._ledger.held:
             raise JournalBrokenError(position, "the stored ledger differs from the replay")
+        if row.reserved not in {None, (self._ledger.reservations, self._ledger.reserved)}:
+            raise JournalBrokenError(position, "what the stored ledger says is reserved differs from the replay")
         self._ledger_row = LedgerSnapshot(-1, 0, 0, [])
 
     def _check_end(self, position: int) -> None:

@@ -137,6 +137,10 @@ class Campus(Struct, frozen=True):
     sessions: SessionLimits
     prompts: dict[int, str]
     """What each terminal shows while it waits for a card."""
+    merchant_kinds: dict[int, str] = {}
+    """Of each merchant with terminals, the first of their kinds, in the order of `SERVICES_BY_KIND`."""
+    station_sites: dict[str, str] = {}
+    """Where each station is, but for operator stations."""
 
 
 class _General(Struct, frozen=True, forbid_unknown_fields=True):
@@ -348,7 +352,10 @@ class _Check:
             hold_lifetime_us=lifetime_us, review_working_days=file.card_office.review_working_days,
             own_calendars=self._own_calendars(calendar, terminals),
         )  # fmt: skip
-        return Campus(file.campus.name, policy, stations, merchants, file.sessions, self._prompts())
+        return Campus(
+            file.campus.name, policy, stations, merchants, file.sessions, self._prompts(), self._merchant_kinds(),
+            {station.name: station.site for station in file.stations if station.role is None},
+        )  # fmt: skip
 
     def _note(self, key: str, explanation: str) -> None:
         self.mistakes.append(f"{key}: {explanation}")
@@ -464,6 +471,11 @@ class _Check:
                 self._note(f"prompts.{kind}", f"{kind!r} is no kind; expected one of {', '.join(PROMPTS)}")
         by_kind = {**PROMPTS, **chosen}
         return {number: by_kind[kind] for number, kind in self._kinds.items() if kind in by_kind}
+
+    def _merchant_kinds(self) -> dict[int, str]:
+        known = [run for run in self.file.terminals if run.kind in _KINDS]
+        known.sort(key=lambda run: _KINDS.index(run.kind), reverse=True)
+        return {run.merchant: run.kind for run in known}
 
     def _amount(self, key: str, text: str) -> int:
         try:

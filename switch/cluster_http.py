@@ -9,7 +9,8 @@ from aiohttp import web
 from switch.clock import Clock
 from switch.cluster_status import ClusterStatus
 from switch.http import HttpServer, json_page, metrics_page, readyz
-from switch.metrics import Metrics, of_cluster
+from switch.metric_sources import of_cluster
+from switch.metrics import Metrics
 from switch.readiness import Check
 from switch.supervisor import Supervisor
 

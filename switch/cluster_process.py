@@ -16,8 +16,10 @@ from switch import logs
 from switch.addresses import Address
 from switch.http import HttpServer, metrics_page
 from switch.interpreter import settle_in
+from switch.loop_lag import LoopLag
 from switch.meters import Meters
-from switch.metrics import Metrics, Source
+from switch.metric_sources import Families, Source, of_checks
+from switch.metrics import Metrics
 from switch.minute_log import log_every_minute
 from switch.process_settings import Place, ProcessSettings
 from switch.readiness import Check
@@ -46,6 +48,7 @@ class ClusterProcess(ABC):
         self._http: HttpServer | None = None
         self._http_address = ""
         self._tasks: list[asyncio.Task[None]] = []
+        self._loop_lag: LoopLag | None = None
         self._stopped = False
 
     async def change_registry(self, registry: Registry, position_seen: int) -> None:
@@ -70,6 +73,8 @@ class ClusterProcess(ABC):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._loop_lag is not None:
+            self._loop_lag.stop()
         await self.close()
         if self._http is not None:
             await self._http.stop()
@@ -111,12 +116,18 @@ class ClusterProcess(ABC):
         """Whose journals end in this process."""
         return {}
 
+    def newest_registry(self) -> Registry:
+        """What it goes by; once it was given one."""
+        assert self._registry is not None, "without one, nothing is started"
+        return self._registry
+
     async def _start(self) -> None:
         attempt = 0
         while not await self._started():
             await asyncio.sleep(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
             attempt += 1
         settle_in()
+        self._loop_lag = LoopLag(self.meters.event_loop_lag)
         self._tasks.append(asyncio.get_running_loop().create_task(log_every_minute(self.checks, self.shards())))
 
     async def _started(self) -> bool:
@@ -124,7 +135,7 @@ class ClusterProcess(ABC):
         self._problem = "starting"
         try:
             await self._listen()
-            await self.open(self._newest_registry())
+            await self.open(self.newest_registry())
         except (StoreLockedError, StoreFormatError, OSError) as error:
             self._problem = str(error)
             log.warning("cannot start; trying again", process=self.name, problem=self._problem)
@@ -134,17 +145,17 @@ class ClusterProcess(ABC):
             log.critical("cannot start; trying again", process=self.name, problem=self._problem, exc_info=error)
             return False
         self._problem = None
-        self.registry_changed(self._newest_registry())  # it may have changed meanwhile
+        self.registry_changed(self.newest_registry())  # it may have changed meanwhile
         return True
 
-    def _newest_registry(self) -> Registry:
-        assert self._registry is not None, "without one, nothing is started"
-        return self._registry
+    def _of_checks(self) -> Families:
+        serving = Check("serving", self._problem is None, self._problem or "serving")
+        return of_checks([serving, *(self.checks() if self._problem is None else [])])
 
     async def _listen(self) -> None:
         if self._http is None:
             host = self.settings.web_host or self.place.address
-            server = HttpServer(metrics_page(Metrics(*self.sources())))
+            server = HttpServer(metrics_page(Metrics(self._of_checks, *self.sources())))
             address = await server.listen(host, 0)
             self._http = server
             self._http_address = str(Address(self.place.address if host in _EVERYWHERE else host, address.port))

@@ -70,6 +70,7 @@ class EmbeddedShard:
         self._loop = asyncio.get_running_loop()
         self._commit_thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._committing: list[Parcel] = []
+        self._commit_began: float | None = None
         self._turn_running = False
         self._broken = False
         self._stopping = False
@@ -98,6 +99,11 @@ class EmbeddedShard:
     def time_us(self) -> int:
         """Time of the newest event."""
         return self.shard.time_us
+
+    @property
+    def commit_running_s(self) -> float:
+        """How long the commit in flight has taken so far; 0 if none is."""
+        return 0.0 if self._commit_began is None else monotonic() - self._commit_began
 
     def room(self, *, urgent: bool = False) -> int:
         """How many more requests the mailbox takes, emergencies or others."""
@@ -158,11 +164,12 @@ class EmbeddedShard:
         if turn.batch is None and not turn.rows:
             self._finish_turn(turn, requests)
             return
+        self._commit_began = decided
         commit = self._loop.run_in_executor(self._commit_thread, shard.commit, turn)
         commit.add_done_callback(lambda done: self._guard(self._committed, done, turn, requests, decided))
 
     def _committed(self, commit: asyncio.Future[None], turn: Turn, requests: list[Any], began: float) -> None:
-        error = commit.exception()
+        error, self._commit_began = commit.exception(), None
         self._meters.commit_latency.observe(monotonic() - began)
         if isinstance(error, CommitRefusedError):
             self._undo_turn(turn, error)
@@ -258,6 +265,7 @@ class EmbeddedShard:
         if turn.put_off:
             meters.refusals[int(Code.TRY_AGAIN), Reason.BUSY_SHARD.value] += turn.put_off
         meters.count_answers(ACCOUNT.service, turn.recorded)
+        meters.count_posted(turn.volume, turn.suspicious)
         meters.count_answers(ACCOUNT.service, turn.unrecorded)
         meters.total_latency.observe_waits(monotonic(), *_waits(self._committing))
 

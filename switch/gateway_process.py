@@ -11,7 +11,7 @@ import structlog
 from switch.cluster_process import ClusterProcess
 from switch.cluster_status import GatewayStatus
 from switch.gateway import Gateway
-from switch.metrics import GATEWAY_STAGES, Families, Source, of_gateway, of_process
+from switch.metric_sources import GATEWAY_STAGES, Families, Source, of_gateway, of_process
 from switch.open_files import raise_open_file_limit
 from switch.process_settings import Place, ProcessSettings
 from switch.readiness import Check, check_open_files, descriptors_needed
@@ -106,7 +106,7 @@ class GatewayProcess(ClusterProcess):
 
     def sources(self) -> list[Source]:
         """See ClusterProcess."""
-        return [lambda: of_process(self.meters, GATEWAY_STAGES), self._of_gateway]
+        return [lambda: of_process(self.meters, self.settings.clock, GATEWAY_STAGES), self._of_gateway]
 
     def _of_gateway(self) -> Families:
         return of_gateway(self.meters, self._gateway) if self._gateway is not None else iter(())

@@ -85,6 +85,11 @@ class Mailbox:
         """Requests waiting."""
         return self._urgent.depth + self._others.depth
 
+    @property
+    def limit(self) -> int:
+        """How many requests may wait, besides emergencies."""
+        return self._others.requests_max
+
     def room(self, *, urgent: bool = False) -> int:
         """How many more requests fit, emergencies or others."""
         lane = self._urgent if urgent else self._others

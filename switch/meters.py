@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import mul
 from typing import Final
+
+from actors.account.suspicion import SUSPICIONS
 
 LATENCY_EDGES_S: Final = (
     0.00025,
@@ -27,6 +29,7 @@ LATENCY_EDGES_S: Final = (
     2.5,
     5.0,
 )
+LOOP_LAG_EDGES_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
 BATCH_EDGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
@@ -79,6 +82,13 @@ class Meters:
         self.reconciliations: Counter[str] = Counter()
         """Answered ones, by outcome."""
 
+        self.volume: Counter[tuple[int, str]] = Counter()
+        """Minor units posted, by merchant and service."""
+
+        self.suspicious: Counter[str] = Counter(dict.fromkeys(SUSPICIONS, 0))
+        """Posted although it was not clean, by reason."""
+
+        self.event_loop_lag = Histogram(LOOP_LAG_EDGES_S)
         self.sign_ons = 0
         self.queue_latency = Histogram(LATENCY_EDGES_S)
         self.decide_latency = Histogram(LATENCY_EDGES_S)
@@ -96,3 +106,10 @@ class Meters:
         for (of_type, code), count in counted.items():
             if of_type in service:
                 answers[service[of_type], code] += count
+
+    def count_posted(self, volume: Iterable[tuple[tuple[int, str], int]], suspicious: Iterable[str]) -> None:
+        """Count minor units by merchant and service, and why something that was posted is not clean."""
+        posted = self.volume
+        for of, amount in volume:
+            posted[of] += amount
+        self.suspicious.update(suspicious)

@@ -21,8 +21,18 @@ from switch.gateway import Gateway
 from switch.http import HttpServer, metrics_page, readyz
 from switch.interpreter import settle_in
 from switch.lifetime import Lifetime
+from switch.loop_lag import LoopLag
 from switch.meters import Meters
-from switch.metrics import GATEWAY_STAGES, SHARD_STAGES, Metrics, of_gateway, of_process, of_shards
+from switch.metric_sources import (
+    GATEWAY_STAGES,
+    SHARD_STAGES,
+    of_checks,
+    of_disk,
+    of_gateway,
+    of_process,
+    of_shards,
+)
+from switch.metrics import Metrics
 from switch.minute_log import head, log_every_minute
 from switch.open_files import raise_open_file_limit
 from switch.readiness import Readiness, descriptors_needed
@@ -83,9 +93,12 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
     ])  # fmt: skip
     gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_requests)
     readiness = Readiness(shards, gateway, settings.clock, settings.data)
-    http = HttpServer(readyz(readiness.checks, settings.clock), metrics_page(_metrics(meters, shards, gateway)))
+    http = HttpServer(
+        readyz(readiness.checks, settings.clock), metrics_page(_metrics(settings, meters, gateway, shards, readiness))
+    )
     raise_open_file_limit(descriptors_needed(limits.connections_max, len(recovered)))
     settle_in()
+    loop_lag = LoopLag(meters.event_loop_lag)
     minute_log = asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered))))
     try:
         web = await http.listen(settings.http.host, settings.http.port)
@@ -94,15 +107,20 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
         return await lifetime.ended or await _stop(gateway, shards)
     finally:
         minute_log.cancel()
+        loop_lag.stop()
         await http.stop()
         for index, shard in enumerate(recovered):
             log.info("stopped", shard=index, **head(shard))
 
 
-def _metrics(meters: Meters, shards: Shards[EmbeddedShard], gateway: Gateway) -> Metrics:
+def _metrics(
+    settings: Settings, meters: Meters, gateway: Gateway, shards: Shards[EmbeddedShard], readiness: Readiness
+) -> Metrics:
     return Metrics(
-        lambda: of_process(meters, (*SHARD_STAGES, *GATEWAY_STAGES)),
-        lambda: of_shards(meters, dict(enumerate(shards.handles))),
+        lambda: of_process(meters, settings.clock, (*SHARD_STAGES, *GATEWAY_STAGES)),
+        lambda: of_checks(readiness.checks()),
+        lambda: of_shards(meters, dict(enumerate(shards.handles)), gateway.campus),
+        lambda: of_disk(settings.data),
         lambda: of_gateway(meters, gateway),
     )
 

@@ -20,7 +20,7 @@ from switch.cluster_status import ShardStatus
 from switch.data_folder import recover_shard, shard_folder
 from switch.embedded import EmbeddedShard
 from switch.mailbox import refusal
-from switch.metrics import SHARD_STAGES, Families, Source, of_process, of_shards
+from switch.metric_sources import SHARD_STAGES, Families, Source, of_disk, of_process, of_shards
 from switch.minute_log import head
 from switch.process_settings import Place, ProcessSettings
 from switch.readiness import Check, check_clock, check_disk, check_map
@@ -123,7 +123,11 @@ class ShardProcess(ClusterProcess):
 
     def sources(self) -> list[Source]:
         """See ClusterProcess."""
-        return [lambda: of_process(self.meters, SHARD_STAGES), self._of_shard]
+        return [
+            lambda: of_process(self.meters, self.settings.clock, SHARD_STAGES),
+            lambda: of_disk(self.place.data),
+            self._of_shard,
+        ]
 
     def shards(self) -> Mapping[int, Shard]:
         """See ClusterProcess."""
@@ -138,7 +142,8 @@ class ShardProcess(ClusterProcess):
         return encode_answered(Answered(0, answers))
 
     def _of_shard(self) -> Families:
-        return of_shards(self.meters, {} if self._embedded is None else {self._shard: self._embedded})
+        shards = {} if self._embedded is None else {self._shard: self._embedded}
+        return of_shards(self.meters, shards, self.newest_registry().campus)
 
     def _check_same_folder(self, made: Made) -> None:
         if (made.data_folder, made.shard, made.shards) != (self.settings.data_folder, self._shard, self._shards):

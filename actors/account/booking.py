@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, zip_longest
 from operator import attrgetter
@@ -12,6 +13,7 @@ from actors.account.postings import MERCHANTS, Posting, purse_postings
 from actors.account.purses import Amounts
 from actors.account.state import Account
 from actors.account.tables import BOOK
+from actors.kind import Booked
 from actors.policy import Service
 from actors.totals import Counted
 
@@ -24,13 +26,14 @@ def holdings(accounts: Iterable[Account]) -> int:
     return sum(chain.from_iterable(map(_purses, accounts)))
 
 
-def book(events: Iterable[Event], first: int) -> tuple[list[Counted], list[Posting]]:
+def book(events: Iterable[Event], first: int) -> Booked:
     """What successive events, the first at position `first`, count in totals, and all their postings.
 
     Purchases are nearly all of the traffic: what they pay is added up by merchant and by purse before it is posted.
     """
     counted: list[Counted] = []
     posted: list[Posting] = []
+    volume: Counter[tuple[int, str]] = Counter()
     paid: dict[int, int] = {}
     drawn: list[Amounts] = []
     for position, event in enumerate(events, first):
@@ -44,10 +47,13 @@ def book(events: Iterable[Event], first: int) -> tuple[list[Counted], list[Posti
             posted += changes
             if key is not None:
                 counted.append((key, amount, position))
+                volume[key[1], key[3]] += abs(amount)
     if paid:
         posted += purse_postings(tuple(map(sum, zip_longest(*drawn, fillvalue=0))), -1)
-        posted += [((MERCHANTS, merchant), amount) for merchant, amount in paid.items()]
-    return counted, posted
+        for merchant, amount in paid.items():
+            posted.append(((MERCHANTS, merchant), amount))
+            volume[merchant, _PURCHASE] += amount
+    return Booked(counted, posted, volume.items())
 
 
 def postings(event: Event) -> tuple[Posting, ...]:

@@ -13,14 +13,24 @@ from msgspec.structs import replace
 
 from actors.account.counting import count, count_now
 from actors.account.due import with_due
+from actors.account.events import Captured, Held, HoldExpired, HoldReversed, Released
 from actors.account.family import spendable
 from actors.account.purses import Amounts, draw_deposit
 from actors.account.state import Account, OutstandingHold
+
+Reserving = Held | Captured | Released | HoldExpired | HoldReversed
+"""The events that make a hold, or end one."""
 
 
 def held(account: Account) -> int:
     """All that is reserved, in minor units."""
     return sum(hold.amount for hold in account.holds)
+
+
+def reserved(accounts: Iterable[Account]) -> tuple[int, int]:
+    """How many holds stand in all these accounts, and of how many minor units."""
+    amounts = [hold.amount for account in accounts for hold in account.holds]
+    return len(amounts), sum(amounts)
 
 
 def available(account: Account) -> int:

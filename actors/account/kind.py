@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from actors.account.answers import answer_repeat, bears_on, concerns, same_content
 from actors.account.booking import book, holdings
+from actors.account.checks.suspicious import Suspicious
 from actors.account.events import Event
 from actors.account.expiry import fall_due
+from actors.account.holds import Reserving, reserved
 from actors.account.hot_cards import hot_card, hot_changes
 from actors.account.inquiries import events_wanted, inquire
 from actors.account.services.claim_subsidy import claim_at_tap
@@ -64,6 +66,9 @@ ACCOUNT: Final = Kind(
     events_wanted=events_wanted,
     inquire=inquire,
     holdings=holdings,
+    reserving=frozenset(event for event in APPLY if issubclass(event, Reserving)),
+    reserved=reserved,
+    doubtful=frozenset(event for event in APPLY if issubclass(event, Suspicious)),
     effect={**EFFECT, EmergencyRaised: effect_of_emergency},
     book=book,
     opening=OPENING,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Suspicion(StrEnum):
@@ -19,3 +20,9 @@ class Suspicion(StrEnum):
     CARD_EXPIRED = "card-expired"
     TIME = "time"
     FUNDS = "funds"
+
+
+LATE_CAPTURE: Final = "late-capture"
+TOP_UP_WAS_SPENT: Final = "top-up-was-spent"
+SUSPICIONS: Final = (*(reason.value for reason in Suspicion if reason), LATE_CAPTURE, TOP_UP_WAS_SPENT)
+"""Every reason, of whatever was posted."""

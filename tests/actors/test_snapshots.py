@@ -82,8 +82,11 @@ def test_ledger(store: Store) -> None:
     ledger = Ledger()
     ledger.post([(("purse", 0), 5), (("channel", 1), -5)])
     ledger.held = 5
+    ledger.reserve(2, 3)
     store.commit(None, [ledger_row(9, 4, ledger)])
-    assert Snapshots(store).ledger() == LedgerSnapshot(9, 4, 5, [("purse", 0, 5), ("channel", 1, -5)], hot_list=True)
+    assert Snapshots(store).ledger() == LedgerSnapshot(
+        9, 4, 5, [("purse", 0, 5), ("channel", 1, -5)], hot_list=True, reserved=(2, 3)
+    )
 
 
 def test_kinds_of_rows_do_not_mix(store: Store) -> None:

@@ -204,6 +204,8 @@ def test_journal_cut_back_behind_its_snapshots() -> None:
 
 LEDGER_DAMAGE: dict[str, Callable[[LedgerSnapshot], LedgerSnapshot]] = {
     "held": lambda row: replace(row, held=row.held + 1),
+    "how many are reserved": lambda row: replace(row, reserved=(1, 0)),
+    "what is reserved": lambda row: replace(row, reserved=(0, 1)),
     "a balance": lambda row: replace(row, balances=[(n, i, b + (n == "purse")) for n, i, b in row.balances]),
     "a missing account": lambda row: replace(row, balances=row.balances[:-1]),
     "an invented account": lambda row: replace(row, balances=[*row.balances, ("suspense", 9, 0)]),

@@ -301,6 +301,7 @@ def image(shard: Shard, numbers: Iterable[str]) -> dict[str, Any]:
         "stans": highest_stans(shard),
         "alarms": {number: cell.durable for number, cell in sorted(shard.alarms.items()) if cell.durable},
         "held": shard.ledger.held,
+        "reserved": (shard.ledger.reservations, shard.ledger.reserved),
         "balances": dict(sorted(shard.ledger.balances.items())),
         "head": shard.head,
         "time_us": shard.time_us,

@@ -280,6 +280,13 @@ def test_two_prices_for_the_same_are_refused(campus_file, period):
     assert mistake.startswith("prices[1]: prices[0] has the same class, merchant and period; expected one")
 
 
+def test_merchants_have_kinds_and_stations_sites(campus_file):
+    campus_file.write_text(EXAMPLE)
+    campus = read_campus(campus_file)
+    assert campus.merchant_kinds == {1: "canteen", 2: "canteen", 3: "shop", 9: "top-up"}
+    assert campus.station_sites == {"north-1": "north", "south-1": "south", "office-1": "north"}
+
+
 def test_prompts_are_optional_and_each_kind_of_them(campus_file):
     campus_file.write_text(changed("[prompts] ", "#").replace('canteen = "P', '# canteen = "P'))
     prompts = read_campus(campus_file).prompts

@@ -15,7 +15,8 @@ from switch_in_process import GatewayInProcess, gateway_in_process, purchase
 
 from switch.clock import Clock
 from switch.http import HttpServer, metrics_page, readyz
-from switch.metrics import Metrics, of_shards
+from switch.metric_sources import of_shards
+from switch.metrics import Metrics
 from switch.readiness import Readiness
 
 
@@ -34,7 +35,7 @@ async def switch(tmp_path, store) -> AsyncIterator[GatewayInProcess]:
 async def pages(switch: GatewayInProcess, clock: Clock | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     clock = clock or switch.inside.clock
     readiness = Readiness(switch.gateway.shards, switch.gateway, clock, Path.cwd())
-    metrics = Metrics(lambda: of_shards(switch.inside.meters, {0: switch.inside.embedded}))
+    metrics = Metrics(lambda: of_shards(switch.inside.meters, {0: switch.inside.embedded}, switch.gateway.campus))
     server = HttpServer(readyz(readiness.checks, clock), metrics_page(metrics))
     host, port = await server.listen("127.0.0.1", 0)
     try:

@@ -24,7 +24,7 @@ from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
 from actors.account.purses import FAMILY, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
-from actors.account.suspicion import Suspicion
+from actors.account.suspicion import LATE_CAPTURE, Suspicion
 from actors.calendar import Moment
 from actors.effect import Effect, EffectName
 from actors.policy import Policy, Service, Terminal
@@ -87,7 +87,7 @@ def _apply(account: Account, event: Captured, position: int) -> Account:
 
 
 def _effect(event: Captured) -> Effect | None:
-    return _suspicious(event, "late-capture") if event.suspicious else None
+    return _suspicious(event, LATE_CAPTURE) if event.suspicious else None
 
 
 def _suspicious(event: Captured, reason: str) -> Effect:

@@ -44,6 +44,7 @@ from actors.account.pricing import at_price
 from actors.account.purses import FAMILY, MAIN, Amounts, change, held_in
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved, unchanged
 from actors.account.state import Account
+from actors.account.suspicion import TOP_UP_WAS_SPENT
 from actors.calendar import Moment
 from actors.effect import Effect, EffectName
 from actors.policy import Policy, Service
@@ -192,7 +193,7 @@ def _answer_tombstoned(event: Tombstoned) -> Answer:
 def _effect(event: Reversed) -> Effect | None:
     if not is_of_spent_top_up(event):
         return None
-    return Effect(EffectName.SUSPICIOUS, {"reason": "top-up-was-spent", "shortfall": event.shortfall})
+    return Effect(EffectName.SUSPICIOUS, {"reason": TOP_UP_WAS_SPENT, "shortfall": event.shortfall})
 
 
 def _book(event: Reversed) -> Booking:

@@ -11,6 +11,7 @@ from example_campus import (
     BATH,
     CALENDAR,
     DAY_US,
+    DESK,
     LUNCH,
     NOON,
     NOON_US,
@@ -22,6 +23,7 @@ from example_campus import (
     account,
     advice,
     capture,
+    command,
     hold,
     holding,
     outstanding,
@@ -42,7 +44,7 @@ from actors.account.state import new_account
 from actors.account.tables import BOOK, DECIDE
 from actors.ledger import LedgerAccount
 from actors.policy import HOLD_LIFETIME_US, Price
-from wire.messages import Purchase
+from wire.messages import CorrectEntry, CorrectionReason, Purchase
 
 
 def decided(request: Any, original: Any = None, holder: Any = None) -> Any:
@@ -227,10 +229,20 @@ def test_a_turn_is_booked_as_its_events_are() -> None:
         PURCHASED, declined, TOPPED_UP, DISCOUNTED, HELD, CAPTURED, LATE, EXPIRED, PURCHASED,
         decided(purchase(9, 1, terminal=TILL.number)),
     ]  # fmt: skip
-    counted, posted = book(events, 7)
+    counted, posted, volume = book(events, 7)
     booked = [(BOOK[type(event)](event), position) for position, event in enumerate(events, 7) if type(event) in BOOK]
     assert counted == [(key, amount, position) for (key, amount, _), position in booked]
     assert _sums(posted) == _sums(posting for event in events for posting in postings(event))
+    expected: Counter[tuple[int, str]] = Counter()
+    for (_, merchant, _, service, _), amount, _ in counted:
+        expected[merchant, service] += amount
+    assert dict(volume) == expected
+
+
+def test_the_volume_of_a_correction_is_its_amount_in_either_direction() -> None:
+    given = decided(command(1, CorrectEntry, 0, 700, CorrectionReason.GOODWILL))
+    taken = decided(command(2, CorrectEntry, 0, -300, CorrectionReason.GOODWILL))
+    assert dict(book([given, taken], 1).volume) == {(DESK.merchant, "correct"): 1_000}
 
 
 def _sums(posted: Iterable[Posting]) -> dict[LedgerAccount, int]:
