@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import groupby
+from itertools import count, groupby, islice
 from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
@@ -19,6 +19,10 @@ from actors.store import Store
 from actors.terminal.events import GapExplained
 
 _time: Final = attrgetter("time_us")
+
+
+_Upload = tuple[OfflineNumber, int, int]
+"""An offline number, place of the shard among those looked at, position of the event."""
 
 
 class Gap(NamedTuple):
@@ -49,7 +53,18 @@ class Double(NamedTuple):
 
 def find_gaps(stores: Sequence[Store]) -> Iterator[Gap | Double]:
     """By terminal and number, over all shards of a data folder. In little memory."""
-    found = merge(*(_of_shard(place, store) for place, store in enumerate(stores)))
+    return (found for found in _look(merge(*map(_of_shard, count(), stores))) if found is not None)
+
+
+def look_for_gaps(stores: Sequence[Store], page: int) -> Iterator[Gap | Double | None]:
+    """The same in small steps, with None for each number where nothing is wrong.
+
+    Between two steps no store is being read: whoever is slow hinders no writer, but may miss what comes meanwhile.
+    """
+    return _look(merge(*(_in_pages(place, store, page) for place, store in enumerate(stores))))
+
+
+def _look(found: Iterable[_Upload]) -> Iterator[Gap | Double | None]:
     for terminal, uploads in groupby(found, key=lambda upload: upload[0][0]):
         expected = 1
         for (_, number), copies in groupby(uploads, key=itemgetter(0)):
@@ -57,8 +72,7 @@ def find_gaps(stores: Sequence[Store]) -> Iterator[Gap | Double]:
                 yield Gap(terminal, expected, number - 1)
             expected = number + 1
             events = tuple((place, position) for _, place, position in copies)
-            if len(events) > 1:
-                yield Double(terminal, number, events)
+            yield Double(terminal, number, events) if len(events) > 1 else None
 
 
 def split_gap(gap: Gap, explanations: Iterable[GapExplained]) -> Iterator[Gap | ExplainedGap]:
@@ -93,7 +107,17 @@ def find_explanations(store: Store, kind: Kind) -> list[GapExplained]:
     return [event for event in chains if isinstance(event, GapExplained)]
 
 
-def _of_shard(place: int, store: Store) -> Iterator[tuple[OfflineNumber, int, int]]:
+def _of_shard(place: int, store: Store) -> Iterator[_Upload]:
     for number, positions in Snapshots(store).offline_numbers():
         for position in positions:
             yield number, place, position
+
+
+def _in_pages(place: int, store: Store, page: int) -> Iterator[_Upload]:
+    first: OfflineNumber = (0, 0)
+    while read := list(islice(Snapshots(store).offline_numbers(first), page)):
+        for number, positions in read:
+            for position in positions:
+                yield number, place, position
+        terminal, number_read = read[-1][0]
+        first = terminal, number_read + 1

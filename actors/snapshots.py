@@ -120,9 +120,9 @@ class Snapshots:
         value = self._store.row(_offline_key(number))
         return _positions_decoder.decode(value) if value is not None else ()
 
-    def offline_numbers(self) -> Iterator[tuple[OfflineNumber, Positions]]:
-        """(number, positions of its events), by terminal and number."""
-        for key, value in self._store.rows(_OFFLINE):
+    def offline_numbers(self, first: OfflineNumber = (0, 0)) -> Iterator[tuple[OfflineNumber, Positions]]:
+        """(number, positions of its events), by terminal and number, from `first` on."""
+        for key, value in self._store.rows(_OFFLINE, _offline_key(first)):
             number = int.from_bytes(key[1:5], "big"), int.from_bytes(key[5:], "big")
             yield number, _positions_decoder.decode(value)
 

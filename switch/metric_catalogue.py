@@ -27,6 +27,7 @@ class Owner(StrEnum):
     GATEWAY = "gateway"
     ALL = "shard, gateway, supervisor"
     SUPERVISOR = "supervisor"
+    EMBEDDED = "embedded only"
 
 
 class Described(NamedTuple):
@@ -80,6 +81,15 @@ _ALL: Final = (
         "site",
     ),
     _gauge("registry_version", Owner.GATEWAY, "Version of the campus file that holds; each reading is a new one."),
+    _gauge(
+        "offline_gaps",
+        Owner.EMBEDDED,
+        "Runs of offline numbers that were never uploaded though a later one was, and that nobody explained: when it "
+        "was last looked, which takes its time. `tapswitch gaps` lists them.",
+    ),
+    _gauge(
+        "offline_doubles", Owner.EMBEDDED, "Offline numbers that a terminal gave to two accounts; looked for likewise."
+    ),
     # Money.
     _counter(
         "volume_minor_units",

@@ -16,6 +16,7 @@ from switch.campus import Campus
 from switch.clock import Clock
 from switch.cluster_status import ClusterStatus
 from switch.embedded import EmbeddedShard
+from switch.gap_watch import GapWatch
 from switch.gateway import Gateway
 from switch.meters import Histogram, Meters
 from switch.readiness import Check
@@ -82,6 +83,13 @@ def of_shards(meters: Meters, shards: Mapping[int, EmbeddedShard], campus: Campu
 def of_disk(data: Path) -> Families:
     """The disk of the data folder."""
     yield _one("disk_free_bytes", shutil.disk_usage(data).free)
+
+
+def of_gaps(watch: GapWatch) -> Families:
+    """What is missing among offline numbers, once it was looked."""
+    if watch.found is not None:
+        yield _one("offline_gaps", watch.found.gaps)
+        yield _one("offline_doubles", watch.found.doubles)
 
 
 def of_gateway(meters: Meters, gateway: Gateway) -> Families:

@@ -17,6 +17,7 @@ from switch.addresses import Address
 from switch.clock import Clock
 from switch.data_folder import close_all, open_all, recover_shard
 from switch.embedded import EmbeddedShard
+from switch.gap_watch import GapWatch
 from switch.gateway import Gateway
 from switch.http import HttpServer, metrics_page, readyz
 from switch.interpreter import settle_in
@@ -28,6 +29,7 @@ from switch.metric_sources import (
     SHARD_STAGES,
     of_checks,
     of_disk,
+    of_gaps,
     of_gateway,
     of_process,
     of_shards,
@@ -63,12 +65,12 @@ async def serve(settings: Settings) -> int:
     """
     stores = open_all(settings.data, partial(LmdbStore.open, map_bytes=settings.map_bytes))
     try:
-        return await _serve(settings, [recover_shard(store) for store in stores])
+        return await _serve(settings, stores, [recover_shard(store) for store in stores])
     finally:
         close_all(stores)
 
 
-async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
+async def _serve(settings: Settings, stores: Sequence[LmdbStore], recovered: Sequence[Shard]) -> int:
     async def read_registry_again() -> None:
         registry = await asyncio.to_thread(settings.registry_files.read_again)
         gateway.change_registry(registry)
@@ -93,20 +95,26 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
     ])  # fmt: skip
     gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_requests)
     readiness = Readiness(shards, gateway, settings.clock, settings.data)
+    gap_watch = GapWatch(stores, recovered)
     http = HttpServer(
-        readyz(readiness.checks, settings.clock), metrics_page(_metrics(settings, meters, gateway, shards, readiness))
+        readyz(readiness.checks, settings.clock),
+        metrics_page(_metrics(settings, meters, gateway, shards, readiness, gap_watch)),
     )
     raise_open_file_limit(descriptors_needed(limits.connections_max, len(recovered)))
     settle_in()
     loop_lag = LoopLag(meters.event_loop_lag)
-    minute_log = asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered))))
+    background = [
+        asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered)))),
+        asyncio.create_task(gap_watch.run()),
+    ]
     try:
         web = await http.listen(settings.http.host, settings.http.port)
         terminals = await gateway.listen(settings.listen.host, settings.listen.port)
         click.echo(f"ready terminals={Address(*terminals)} http={web}")
         return await lifetime.ended or await _stop(gateway, shards)
     finally:
-        minute_log.cancel()
+        for task in background:
+            task.cancel()
         loop_lag.stop()
         await http.stop()
         for index, shard in enumerate(recovered):
@@ -114,7 +122,12 @@ async def _serve(settings: Settings, recovered: Sequence[Shard]) -> int:
 
 
 def _metrics(
-    settings: Settings, meters: Meters, gateway: Gateway, shards: Shards[EmbeddedShard], readiness: Readiness
+    settings: Settings,
+    meters: Meters,
+    gateway: Gateway,
+    shards: Shards[EmbeddedShard],
+    readiness: Readiness,
+    gap_watch: GapWatch,
 ) -> Metrics:
     return Metrics(
         lambda: of_process(meters, settings.clock, (*SHARD_STAGES, *GATEWAY_STAGES)),
@@ -122,6 +135,7 @@ def _metrics(
         lambda: of_shards(meters, dict(enumerate(shards.handles)), gateway.campus),
         lambda: of_disk(settings.data),
         lambda: of_gateway(meters, gateway),
+        lambda: of_gaps(gap_watch),
     )
 
 
