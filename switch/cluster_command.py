@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Final
 
 import click
-import msgspec
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,13 +13,13 @@ from switch.addresses import ADDRESS, Address
 from switch.cluster_status import ClusterStatus, ProcessStatus
 from switch.node_command import node as node_command
 from switch.reports import report_console
-from switch.system_errors import in_words
+from switch.status_client import NobodyAnswersError, NotThisSwitchError, read_status
 
 SECONDS_MAX: Final = 5.0
 NODE_CHARACTERS: Final = 8
 """Of a node's identity, enough to tell one from another."""
 
-_NOT_ON_RAY: Final = "--http {}: this is no switch on Ray; one that runs in one process has /readyz and /metrics there"
+_NOT_ON_RAY: Final = "--http {}: this is no switch on Ray; `tapswitch top` shows one that runs in one process"
 
 
 @click.group()
@@ -42,11 +38,14 @@ def cluster() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what the switch said, instead of tables.")
 def status(http: Address, *, as_json: bool) -> None:
     """Show every shard and gateway. Exit status 1 if one of them is not serving, 2 if there is no such switch."""
-    page = _page(http)
     try:
-        found = msgspec.json.decode(page, type=ClusterStatus)
-    except msgspec.MsgspecError as error:
+        found, page = read_status(http, ClusterStatus, SECONDS_MAX)
+    except NobodyAnswersError as error:
+        raise click.UsageError(f"--http {http}: nobody answers: {error}") from error
+    except NotThisSwitchError as error:
         raise click.UsageError(_NOT_ON_RAY.format(http)) from error
+    if not found.log_folder:
+        raise click.UsageError(_NOT_ON_RAY.format(http))
     if as_json:
         click.echo(page.decode(), nl=False)
     else:
@@ -55,22 +54,6 @@ def status(http: Address, *, as_json: bool) -> None:
 
 
 cluster.add_command(node_command)
-
-
-def _page(http: Address) -> bytes:
-    try:
-        with urllib.request.urlopen(f"http://{http}/status.json", timeout=SECONDS_MAX) as answer:
-            page: bytes = answer.read()
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise click.UsageError(_NOT_ON_RAY.format(http)) from error
-    except HTTPException as error:  # somebody is there, and does not speak HTTP
-        raise click.UsageError(_NOT_ON_RAY.format(http)) from error
-    except OSError as error:
-        why = error.reason if isinstance(error, urllib.error.URLError) else error
-        said = in_words(why) if isinstance(why, OSError) else why
-        raise click.UsageError(f"--http {http}: nobody answers: {said}") from error
-    return page
 
 
 def _show(found: ClusterStatus) -> None:

@@ -12,17 +12,20 @@ from switch.http import HttpServer, json_page, metrics_page, readyz
 from switch.metric_sources import of_cluster
 from switch.metrics import Metrics
 from switch.readiness import Check
+from switch.status_page import status_pages
 from switch.supervisor import Supervisor
+from switch.switch_status import SwitchStatus
+from switch.switch_status import of_cluster as of_cluster_status
 
 
 def cluster_http(supervisor: Supervisor, clock: Clock) -> HttpServer:
-    """/healthz, /readyz, /metrics of the supervisor, /status.json, and /targets: where all metrics are."""
+    """/healthz, /readyz, /metrics of the supervisor, /status.json and its page, and /targets: where all metrics are."""
 
     def checks() -> list[Check]:
         return supervisor.status.checks()
 
-    async def status(_request: web.Request) -> web.Response:
-        return json_page(supervisor.status)
+    def status() -> SwitchStatus:
+        return of_cluster_status(supervisor.status, supervisor.registry.campus, clock)
 
     async def targets(request: web.Request) -> web.Response:
         return json_page(_targets(supervisor.status, request.host))
@@ -30,7 +33,7 @@ def cluster_http(supervisor: Supervisor, clock: Clock) -> HttpServer:
     return HttpServer(
         readyz(checks, clock),
         metrics_page(Metrics(lambda: of_cluster(supervisor.status))),
-        web.get("/status.json", status),
+        *status_pages(status),
         web.get("/targets", targets),
     )
 

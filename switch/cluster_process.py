@@ -13,6 +13,7 @@ import structlog
 from actors.shard import Shard
 from actors.store import StoreFormatError, StoreLockedError
 from switch import logs
+from switch.activity import Pulse, Window
 from switch.addresses import Address
 from switch.http import HttpServer, metrics_page
 from switch.interpreter import settle_in
@@ -49,6 +50,7 @@ class ClusterProcess(ABC):
         self._http_address = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._loop_lag: LoopLag | None = None
+        self._pulse: Pulse | None = None
         self._stopped = False
 
     async def change_registry(self, registry: Registry, position_seen: int) -> None:
@@ -73,8 +75,9 @@ class ClusterProcess(ABC):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if self._loop_lag is not None:
-            self._loop_lag.stop()
+        for timer in (self._loop_lag, self._pulse):
+            if timer is not None:
+                timer.stop()
         await self.close()
         if self._http is not None:
             await self._http.stop()
@@ -90,6 +93,8 @@ class ClusterProcess(ABC):
             "problem": self._problem,
             "registry": self._registry.version if self._registry is not None else 0,
             "checks": self.checks() if self._problem is None else [],
+            "window": Window() if self._pulse is None else self._pulse.window(self.busiest()),
+            "problems": logs.problems(),
         }
 
     @abstractmethod
@@ -112,6 +117,10 @@ class ClusterProcess(ABC):
     def sources(self) -> list[Source]:
         """Of its metrics."""
 
+    def busiest(self) -> tuple[Mapping[int, float], Mapping[str, float]]:
+        """Requests a second of the merchants and stations that ask most, as far as this process knows."""
+        return {}, {}
+
     def shards(self) -> Mapping[int, Shard]:
         """Whose journals end in this process."""
         return {}
@@ -127,7 +136,7 @@ class ClusterProcess(ABC):
             await asyncio.sleep(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
             attempt += 1
         settle_in()
-        self._loop_lag = LoopLag(self.meters.event_loop_lag)
+        self._loop_lag, self._pulse = LoopLag(self.meters.event_loop_lag), Pulse(self.meters)
         self._tasks.append(asyncio.get_running_loop().create_task(log_every_minute(self.checks, self.shards())))
 
     async def _started(self) -> bool:

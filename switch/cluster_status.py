@@ -1,4 +1,4 @@
-"""The whole cluster at a glance, as `/status.json` says it and `tapswitch cluster status` shows it."""
+"""The processes and machines of a cluster: a part of `/status.json`, which `tapswitch cluster status` shows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from switch.activity import Window
+from switch.logs import LogLine
 from switch.readiness import Check
 
 SILENT: Final = "does not answer"
@@ -34,6 +36,12 @@ class ProcessStatus(Struct, frozen=True, kw_only=True):
 
     checks: list[Check] = []
     """What was looked at while it serves."""
+
+    window: Window = Window()
+    """What it did lately."""
+
+    problems: list[LogLine] = []
+    """Its newest warnings and errors."""
 
     @property
     def is_silent(self) -> bool:

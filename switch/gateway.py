@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
@@ -23,6 +24,9 @@ from wire.messages import Figures, Reconciliation, TerminalReply
 
 TICK_S: Final = 1.0
 """How often time limits are looked at, and the length of the window in which a terminal's requests are counted."""
+
+ASKED_SECONDS: Final = 5
+"""How long it is remembered which terminals asked how much."""
 
 UNSIGNED_MAX: Final = 1_024
 """Connections that have not signed on. Anyone can make them, so they have no share in `connections_max`: past this, the
@@ -61,6 +65,9 @@ class Gateway:
 
         self.asked_this_second: dict[int, int] = {}
         """Requests by terminal."""
+
+        self.asked_lately: deque[dict[int, int]] = deque(maxlen=ASKED_SECONDS)
+        """The same of the seconds before."""
 
         self.emergencies_this_second: dict[int, int] = {}
         """By terminal: whatever else it asks, it can still call for help."""
@@ -187,7 +194,8 @@ class Gateway:
 
     def _on_tick(self) -> None:
         self._tick = self.loop.call_later(TICK_S, self._on_tick)
-        self.asked_this_second.clear()
+        self.asked_lately.append(self.asked_this_second)
+        self.asked_this_second = {}
         self.emergencies_this_second.clear()
         limits, now = self.campus.sessions, monotonic()
         for session in list(self.sessions):

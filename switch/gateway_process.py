@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
+from switch.busiest import Busiest
 from switch.cluster_process import ClusterProcess
 from switch.cluster_status import GatewayStatus
 from switch.gateway import Gateway
@@ -40,6 +41,7 @@ class GatewayProcess(ClusterProcess):
         super().__init__(f"gateway-{gateway}", settings, find_place)
         self._calls = calls
         self._gateway: Gateway | None = None
+        self._busiest: Busiest | None = None
         self._shards: Shards[RemoteShard] | None = None
         self._staleness: asyncio.TimerHandle | None = None
 
@@ -78,7 +80,7 @@ class GatewayProcess(ClusterProcess):
             for shard in shards.handles:
                 shard.close()
             raise
-        self._gateway, self._shards = gateway, shards
+        self._gateway, self._shards, self._busiest = gateway, shards, Busiest(gateway)
         self._be_fresh(gateway)
         log.info("listening", gateway=self.name, address=str(settings.listen))
 
@@ -103,6 +105,10 @@ class GatewayProcess(ClusterProcess):
         fresh = gateway.sign_ons_refused is None
         text = f"version {gateway.registry.version}" + ("" if fresh else f", not confirmed for {STALE_S:.0f} s")
         return [check_open_files(gateway.campus.sessions.connections_max), Check("registry", fresh, text)]
+
+    def busiest(self) -> tuple[Mapping[int, float], Mapping[str, float]]:
+        """See ClusterProcess."""
+        return ({}, {}) if self._busiest is None else self._busiest.now()
 
     def sources(self) -> list[Source]:
         """See ClusterProcess."""

@@ -6,7 +6,6 @@ import platform
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +19,7 @@ from switch.gap_watch import GapWatch
 from switch.gateway import Gateway
 from switch.meters import Histogram, Meters
 from switch.readiness import Check
+from switch.software import VERSION
 from wire.codes import Code
 
 SHARD_STAGES: Final = ("queue", "decide", "commit")
@@ -51,7 +51,7 @@ def of_process(meters: Meters, clock: Clock, stages: Collection[str]) -> Familie
 
 def of_build() -> Families:
     """What runs."""
-    yield Family("build_info", {(version("tapswitch"), platform.python_version()): 1})
+    yield Family("build_info", {(VERSION, platform.python_version()): 1})
 
 
 def of_checks(checks: Sequence[Check]) -> Families:

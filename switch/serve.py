@@ -17,27 +17,14 @@ from switch.addresses import Address
 from switch.clock import Clock
 from switch.data_folder import close_all, open_all, recover_shard
 from switch.embedded import EmbeddedShard
-from switch.gap_watch import GapWatch
+from switch.embedded_watch import EmbeddedWatch
 from switch.gateway import Gateway
-from switch.http import HttpServer, metrics_page, readyz
 from switch.interpreter import settle_in
 from switch.lifetime import Lifetime
-from switch.loop_lag import LoopLag
 from switch.meters import Meters
-from switch.metric_sources import (
-    GATEWAY_STAGES,
-    SHARD_STAGES,
-    of_checks,
-    of_disk,
-    of_gaps,
-    of_gateway,
-    of_process,
-    of_shards,
-)
-from switch.metrics import Metrics
-from switch.minute_log import head, log_every_minute
+from switch.minute_log import head
 from switch.open_files import raise_open_file_limit
-from switch.readiness import Readiness, descriptors_needed
+from switch.readiness import descriptors_needed
 from switch.registry import RegistryFiles
 from switch.shards import Shards
 
@@ -94,49 +81,18 @@ async def _serve(settings: Settings, stores: Sequence[LmdbStore], recovered: Seq
         for shard in recovered
     ])  # fmt: skip
     gateway = Gateway(registry, shards, settings.clock, meters, log_requests=settings.log_requests)
-    readiness = Readiness(shards, gateway, settings.clock, settings.data)
-    gap_watch = GapWatch(stores, recovered)
-    http = HttpServer(
-        readyz(readiness.checks, settings.clock),
-        metrics_page(_metrics(settings, meters, gateway, shards, readiness, gap_watch)),
-    )
     raise_open_file_limit(descriptors_needed(limits.connections_max, len(recovered)))
     settle_in()
-    loop_lag = LoopLag(meters.event_loop_lag)
-    background = [
-        asyncio.create_task(log_every_minute(readiness.checks, dict(enumerate(recovered)))),
-        asyncio.create_task(gap_watch.run()),
-    ]
+    watch = EmbeddedWatch(settings.data, settings.clock, meters, gateway, shards, stores)
     try:
-        web = await http.listen(settings.http.host, settings.http.port)
+        web = await watch.listen(settings.http.host, settings.http.port)
         terminals = await gateway.listen(settings.listen.host, settings.listen.port)
         click.echo(f"ready terminals={Address(*terminals)} http={web}")
         return await lifetime.ended or await _stop(gateway, shards)
     finally:
-        for task in background:
-            task.cancel()
-        loop_lag.stop()
-        await http.stop()
+        await watch.stop()
         for index, shard in enumerate(recovered):
             log.info("stopped", shard=index, **head(shard))
-
-
-def _metrics(
-    settings: Settings,
-    meters: Meters,
-    gateway: Gateway,
-    shards: Shards[EmbeddedShard],
-    readiness: Readiness,
-    gap_watch: GapWatch,
-) -> Metrics:
-    return Metrics(
-        lambda: of_process(meters, settings.clock, (*SHARD_STAGES, *GATEWAY_STAGES)),
-        lambda: of_checks(readiness.checks()),
-        lambda: of_shards(meters, dict(enumerate(shards.handles)), gateway.campus),
-        lambda: of_disk(settings.data),
-        lambda: of_gateway(meters, gateway),
-        lambda: of_gaps(gap_watch),
-    )
 
 
 async def _stop(gateway: Gateway, shards: Shards[EmbeddedShard]) -> int:

@@ -86,7 +86,7 @@ class ClusterType(click.ParamType["Address | str"]):
     type=ADDRESS,
     default="127.0.0.1:7180",
     show_default=True,
-    help="Where /healthz, /readyz and /metrics are; with --cluster also /status.json and /targets.",
+    help="Where /healthz, /readyz, /metrics, /status.json and its page / are; with --cluster also /targets.",
 )
 @click.option(
     "--simulated-clock",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from one_page import page
 from running_switch import command
 
 from switch.cluster_status import ClusterStatus, GatewayStatus, NodeStatus, ShardStatus
@@ -41,30 +38,6 @@ SERVING = ClusterStatus(
     log_folder="/logs",
 )  # fmt: skip
 WAITING = replace(SERVING, shards=[SERVING.shards[0], replace(SERVING.shards[1], problem="another process is writing")])
-
-
-@contextmanager
-def page(body: bytes, status: int = 200) -> Iterator[str]:
-    """A server on loopback with one page; with `status` 0, it does not speak HTTP."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if status:
-                self.send_response(status if self.path == "/status.json" else 404)
-                self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_everything_serves():
@@ -108,6 +81,13 @@ def test_json_is_what_the_switch_said():
     with page(msgspec.json.encode(SERVING)) as address:
         result = command("cluster", "status", "--json", "--http", address)
     assert msgspec.json.decode(result.output, type=ClusterStatus) == SERVING
+
+
+def test_an_embedded_switch_is_no_switch_on_ray():
+    with page(msgspec.json.encode(replace(SERVING, log_folder=""))) as address:
+        result = command("cluster", "status", "--http", address)
+    assert result.exit_code == 2
+    assert "`tapswitch top`" in result.output
 
 
 @pytest.mark.parametrize(

@@ -8,39 +8,31 @@ from contextlib import asynccontextmanager
 import aiohttp
 import msgspec
 import pytest
+from campus_folder import write_campus
+from example_status import ON_RAY
 from msgspec.structs import replace
 from running_switch import samples
 
+from switch.addresses import Address
 from switch.clock import Clock
 from switch.cluster_http import cluster_http
-from switch.cluster_status import SILENT, ClusterStatus, GatewayStatus, NodeStatus, ShardStatus
+from switch.cluster_status import SILENT, ClusterStatus
 from switch.readiness import Check
-
-STATUS = ClusterStatus(
-    registry=1,
-    nodes=[NodeStatus(node="aa", address="10.0.0.2", alive=True, shards=[0], gateways=1)],
-    shards=[
-        ShardStatus(
-            name="shard-0", pid=41, node="aa", http="10.0.0.2:4100", problem=None, registry=1, first_slot=0,
-            last_slot=4095, checks=[Check("disk", ok=True, explanation="9 MiB free")],
-        )
-    ],
-    gateways=[GatewayStatus(name="gateway-0", pid=43, node="aa", http="10.0.0.2:4300", problem=None, registry=1)],
-    restarts={"shard-0": 5},
-    log_folder="/logs",
-)  # fmt: skip
+from switch.registry import Registry, RegistryFiles
+from switch.switch_status import SwitchStatus
 
 
 class Supervisor:
     """Knows what the test says."""
 
-    def __init__(self) -> None:
-        self.status = STATUS
+    def __init__(self, registry: Registry) -> None:
+        self.status = ON_RAY
+        self.registry = registry
 
 
 @pytest.fixture
-def supervisor() -> Supervisor:
-    return Supervisor()
+def supervisor(tmp_path) -> Supervisor:
+    return Supervisor(RegistryFiles(write_campus(tmp_path), Address("127.0.0.1", 0)).newest)
 
 
 @asynccontextmanager
@@ -60,7 +52,7 @@ async def test_ready_when_every_process_is(supervisor):
             assert response.status == 200
             names = [check["name"] for check in (await response.json())["checks"]]
         assert names == ["serving", "shard-0", "shard-0 disk", "gateway-0"]
-        supervisor.status = replace(STATUS, gateways=[replace(STATUS.gateways[0], problem=SILENT)])
+        supervisor.status = replace(ON_RAY, gateways=[replace(ON_RAY.gateways[0], problem=SILENT)])
         async with client.get("/readyz") as response:
             assert response.status == 503
             (failed,) = [check for check in (await response.json())["checks"] if not check["ok"]]
@@ -68,8 +60,8 @@ async def test_ready_when_every_process_is(supervisor):
 
 
 async def test_a_failed_check_of_a_process_that_serves(supervisor):
-    full = replace(STATUS.shards[0], checks=[Check("disk", ok=False, explanation="1 MiB free")])
-    supervisor.status = replace(STATUS, shards=[full])
+    full = replace(ON_RAY.shards[0], checks=[Check("disk", ok=False, explanation="1 MiB free")])
+    supervisor.status = replace(ON_RAY, shards=[full])
     async with pages(supervisor) as (_, client), client.get("/readyz") as response:
         assert response.status == 503
     assert supervisor.status.serving, "it is not well, but it answers"
@@ -77,7 +69,14 @@ async def test_a_failed_check_of_a_process_that_serves(supervisor):
 
 async def test_status(supervisor):
     async with pages(supervisor) as (_, client), client.get("/status.json") as response:
-        assert msgspec.json.decode(await response.read(), type=ClusterStatus) == STATUS
+        body = await response.read()
+    assert msgspec.json.decode(body, type=ClusterStatus) == ON_RAY
+    assert msgspec.json.decode(body, type=SwitchStatus).campus == "Test campus"
+
+
+async def test_the_page_for_people(supervisor):
+    async with pages(supervisor) as (_, client), client.get("/") as response:
+        assert (response.status, response.content_type) == (200, "text/html")
 
 
 async def test_targets_are_the_processes_that_answer(supervisor):
@@ -89,13 +88,13 @@ async def test_targets_are_the_processes_that_answer(supervisor):
                 {"targets": ["10.0.0.2:4100"], "labels": {"process": "shard-0", "node": "10.0.0.2"}},
                 {"targets": ["10.0.0.2:4300"], "labels": {"process": "gateway-0", "node": "10.0.0.2"}},
             ]
-        supervisor.status = replace(STATUS, shards=[replace(STATUS.shards[0], problem=f"{SILENT}: no node")])
+        supervisor.status = replace(ON_RAY, shards=[replace(ON_RAY.shards[0], problem=f"{SILENT}: no node")])
         async with client.get("/targets") as response:
             assert [target["labels"]["process"] for target in await response.json()] == ["supervisor", "gateway-0"]
 
 
 async def test_metrics(supervisor):
-    supervisor.status = replace(STATUS, shards=[replace(STATUS.shards[0], problem="recovering")])
+    supervisor.status = replace(ON_RAY, shards=[replace(ON_RAY.shards[0], problem="recovering")])
     async with pages(supervisor) as (_, client), client.get("/metrics") as response:
         found = samples(await response.text())
     assert found["tapswitch_process_serving", (("process", "shard-0"),)] == 0

@@ -26,6 +26,7 @@ COMMANDS = {
     "statement",
     "suspicious",
     "tap",
+    "top",
     "verify",
 }
 

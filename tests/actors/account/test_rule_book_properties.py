@@ -50,6 +50,7 @@ from actors.account.state import Account, Family, Grant, Loss, OwnLimits
 from actors.account.tables import ANSWER, APPLY, BOOK, DECIDE, SERVICE
 from actors.ledger import PURSES
 from actors.policy import Limits, Price
+from actors.suspicious import suspicion_of
 from actors.terminal.events import AnyAlarm, EmergencyRaised, GapExplained
 from wire.codes import Code, Reason
 from wire.messages import (
@@ -309,6 +310,10 @@ def test_money_is_neither_made_nor_lost(decision: tuple[Account, Any, Any]) -> N
         assert replace(after, position=account.position, pin=account.pin) == account
     if not isinstance(event, PIN_EVENTS):
         assert after.pin == account.pin
+    if type(event) not in ACCOUNT.reserving:
+        assert after.holds == account.holds
+    if suspicion_of(event, ACCOUNT) is not None:
+        assert type(event) in ACCOUNT.doubtful
 
 
 @settings(max_examples=200, deadline=None)

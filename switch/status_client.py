@@ -1,0 +1,37 @@
+"""Reads `/status.json` of a running switch."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import TypeVar
+
+import msgspec
+
+from switch.addresses import Address
+
+Status = TypeVar("Status")
+
+
+class NobodyAnswersError(Exception):
+    """Nobody is at the address, or he takes too long; the text says which."""
+
+
+class NotThisSwitchError(Exception):
+    """Somebody is there, and what he says is not what was asked for."""
+
+
+def read_status(http: Address, status_type: type[Status], seconds_max: float) -> tuple[Status, bytes]:
+    """What the switch says, and the page as it is. Raises NobodyAnswersError or NotThisSwitchError."""
+    try:
+        with urllib.request.urlopen(f"http://{http}/status.json", timeout=seconds_max) as answer:
+            page: bytes = answer.read()
+        return msgspec.json.decode(page, type=status_type), page
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise NotThisSwitchError(str(error)) from error
+    except (HTTPException, msgspec.MsgspecError) as error:  # whoever is there does not speak HTTP, or is no switch
+        raise NotThisSwitchError(str(error)) from error
+    except OSError as error:
+        raise NobodyAnswersError(str(getattr(error, "reason", error))) from error
