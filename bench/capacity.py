@@ -2,14 +2,14 @@
 
 One run measures in turn, three times over: (c) the echo server, (b) 1,000 terminals with one request in flight each,
 and (a) 64 concentrators with 64 each; with `--cluster`, (a) also of a switch on Ray, with one gateway. What is measured
-has one core, its load the other. CPU is that of the whole process, and of every process that it started.
+has one core, its load the other. With `--watched`, (a) also while a console and a Prometheus look at the switch. CPU is
+that of the whole process, and of every process that it started. Every second time, the order is the other way round.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import resource
 import statistics
 import tempfile
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import count
 from pathlib import Path
 from time import monotonic, process_time
 from typing import Any, Final
@@ -35,6 +36,8 @@ from switch.data_folder import SHARDS_MAX
 
 REPEATS: Final = 3
 APPROVED_SHARE_MIN: Final = 0.999
+WATCHED: Final = "watched"
+SCRAPE_S: Final = 5
 SNAPSHOT_LAG_EVENTS: Final = 200_000
 COLUMNS_MIN: Final = 110
 
@@ -55,9 +58,18 @@ class Figure(Struct, frozen=True):
 
 
 async def measure(
-    target: Measured, make: Sequence[Callable[[Counter[int]], Any]], seconds: float, warm_up_s: float, warm_up_min: int
+    target: Measured,
+    make: Sequence[Callable[[Counter[int]], Any]],
+    seconds: float,
+    warm_up_s: float,
+    warm_up_min: int,
+    *,
+    watched: bool = False,
 ) -> Figure:
-    """Drive `target` with the clients that `make` makes, and measure after `warm_up_s` and `warm_up_min` answers."""
+    """Drive `target` with the clients that `make` makes, and measure after `warm_up_s` and `warm_up_min` answers.
+
+    `watched`: meanwhile, look at it as `tapswitch top` and a Prometheus do.
+    """
     answers: Counter[int] = Counter()
     loop = asyncio.get_running_loop()
     clients = []
@@ -72,7 +84,10 @@ async def measure(
         await asyncio.sleep(0.05)
     lag_start = await loop.run_in_executor(None, _lag, target)
     before, began, cpu, own = answers.copy(), monotonic(), target.cpu_s(), process_time()
+    watching = loop.create_task(_watch(target)) if watched else None
     await asyncio.sleep(seconds)
+    if watching is not None:
+        watching.cancel()
     elapsed, used, own = monotonic() - began, target.cpu_s() - cpu, process_time() - own
     counted = answers - before
     lag_end = await loop.run_in_executor(None, _lag, target)
@@ -83,6 +98,17 @@ async def measure(
         client.close()
     total = counted.total()
     return Figure(total / elapsed, used / total * 1e6, own / elapsed, counted[0] / total, lag_start, lag_end)
+
+
+async def _watch(target: Measured) -> None:
+    """A look each second, a scrape each SCRAPE_S, both at once first."""
+    loop = asyncio.get_running_loop()
+    for second in count():
+        began = monotonic()
+        if not second % SCRAPE_S:
+            assert await loop.run_in_executor(None, target.page, "/metrics"), "the switch has metrics"
+        assert await loop.run_in_executor(None, target.page, "/status.json"), "the switch has a status"
+        await asyncio.sleep(max(0.0, began + 1 - monotonic()))
 
 
 async def _settled(answers: Counter[int]) -> None:
@@ -97,15 +123,8 @@ def _lag(target: Measured) -> int:
     if target.http is None:
         return 0
     status = target.page("/status.json")
-    if status is not None:  # it runs on Ray
-        found = [shard["snapshot_lag"] for shard in msgspec.json.decode(status)["shards"]]
-    else:
-        metrics = target.page("/metrics") or b""
-        found = [
-            int(float(lag)) for lag in re.findall(rb"^tapswitch_snapshot_lag_events\{\S+ (\S+)$", metrics, re.MULTILINE)
-        ]
-    assert found, "the switch shows its snapshot lag"
-    return sum(found)
+    assert status is not None, "the switch has a status"
+    return sum(shard["snapshot_lag"] for shard in msgspec.json.decode(status)["shards"])
 
 
 def _clients(stations: Sequence[Station]) -> list[Callable[[Counter[int]], Any]]:
@@ -113,7 +132,7 @@ def _clients(stations: Sequence[Station]) -> list[Callable[[Counter[int]], Any]]
 
 
 def measure_all(
-    campus: BenchCampus, seconds: float, repeats: int, cluster_shards: Sequence[int] = ()
+    campus: BenchCampus, seconds: float, repeats: int, cluster_shards: Sequence[int] = (), *, watched: bool = False
 ) -> dict[str, list[Figure]]:
     """The figures of every repeat, by load; of a cluster with N shards as `cluster_N`."""
     server_core, load_core = cores()
@@ -129,17 +148,21 @@ def measure_all(
         switch = start("switch", *_serve(campus, campus.data))
         loads += [("echo", echo, [EchoClient] * len(campus.lone)), ("terminals", switch, _clients(campus.lone)),
                   ("concentrators", switch, _clients(campus.concentrators))]  # fmt: skip
+        if watched:
+            loads.append((WATCHED, switch, _clients(campus.concentrators)))
         for shards in cluster_shards:
             data = campus.cluster_data(shards)
             import_accounts(campus, data, shards)
             cluster = start(f"cluster-{shards}", *_serve(campus, data), "--cluster", "local")
             loads.append((f"cluster_{shards}", cluster, _clients(campus.concentrators)))
         warm: set[Measured] = {echo}
-        for _ in range(repeats):
-            for name, target, clients in loads:
+        for repeat in range(repeats):
+            for name, target, clients in loads if repeat % 2 == 0 else reversed(loads):
                 warm_up_min = 0 if target in warm else int(SNAPSHOT_LAG_EVENTS * 1.2)
                 warm.add(target)
-                figure = uvloop.run(measure(target, clients, seconds, 1.0, warm_up_min))
+                figure = uvloop.run(
+                    measure(target, clients, seconds, 1.0, warm_up_min, watched=name == WATCHED)
+                )  # fmt: skip
                 figures.setdefault(name, []).append(figure)
     return figures
 
@@ -169,6 +192,8 @@ def summarise(figures: dict[str, list[Figure]]) -> dict[str, Any]:
             summary[f"{name}_snapshot_lag_grew"] = any(
                 figure.lag_end > 1.1 * max(figure.lag_start, SNAPSHOT_LAG_EVENTS) for figure in measured
             )
+    if WATCHED in figures:
+        summary |= _watched(figures)
     ratios = [ours.cpu_us / bare.cpu_us for ours, bare in zip(figures["terminals"], figures["echo"], strict=True)]
     clusters = [name for name in figures if name.startswith("cluster_")]
     for name in clusters:
@@ -196,6 +221,19 @@ def _beside_embedded(key: str, name: str, figures: dict[str, list[Figure]]) -> d
     }
 
 
+def _watched(figures: dict[str, list[Figure]]) -> dict[str, Any]:
+    """Throughput and CPU while watched over those without, each within one repeat."""
+    pairs = list(zip(figures[WATCHED], figures["concentrators"], strict=True))
+    summary: dict[str, Any] = {}
+    for key, ratios in (
+        ("watched_over_not", [watched.per_s / alone.per_s for watched, alone in pairs]),
+        ("watched_cpu_over_not", [watched.cpu_us / alone.cpu_us for watched, alone in pairs]),
+    ):
+        summary[key] = round(statistics.median(ratios), 4)
+        summary[f"{key}_spread"] = [round(min(ratios), 4), round(max(ratios), 4)]
+    return summary
+
+
 def show(summary: dict[str, Any]) -> None:
     """Print the table."""
     table = Table(title="Capacity: one core for what is measured, one for its load; median of the repeats")
@@ -206,6 +244,8 @@ def show(summary: dict[str, Any]) -> None:
         "terminals": "1,000 terminals x 1 in flight",
         "echo": "bare uvloop echo, 1,000 x 1",
     }
+    if "watched_per_s" in summary:
+        labels[WATCHED] = "64 x 64, watched"
     clusters = [key.removesuffix("_per_s") for key in summary if key.startswith("cluster_") and key.endswith("_per_s")]
     labels |= {name: f"64 x 64, on Ray, {name.removeprefix('cluster_')} shards" for name in clusters}
     for name, label in labels.items():
@@ -219,6 +259,11 @@ def show(summary: dict[str, Any]) -> None:
     console = Console(width=max(COLUMNS_MIN, Console().width))
     console.print(table)
     console.print(f"CPU of a terminal's purchase over a bare echo: {summary['terminals_cpu_over_echo']:.2f}")
+    if "watched_over_not" in summary:
+        console.print(
+            f"{labels[WATCHED]}: {summary['watched_over_not']:.3f} of the throughput without, "
+            f"{summary['watched_cpu_over_not']:.3f} of its CPU for each answer"
+        )
     for name in clusters:
         console.print(
             f"{labels[name]}: {summary[f'{name}_over_embedded']:.2f} of the embedded switch's throughput, "
@@ -248,16 +293,22 @@ SHARDS: Final = ShardsType()
 @click.option("--repeats", type=click.IntRange(1, 100), default=REPEATS, show_default=True)
 @click.option("--cluster", is_flag=True, help="Measure a switch on Ray beside the embedded one.")
 @click.option(
+    "--watched", is_flag=True, help="Measure also what watching costs: a scrape each 5 s, a look each second."
+)
+@click.option(
     "--shards", type=SHARDS, default="1", show_default=True, help="With --cluster: numbers of shards, as 1,2,4."
 )
-def main(json_file: Path | None, seconds: float, repeats: int, shards: list[int], *, cluster: bool) -> None:
+def main(
+    json_file: Path | None, seconds: float, repeats: int, shards: list[int], *, cluster: bool, watched: bool
+) -> None:
     """Measure how many durable, encrypted purchases a second one core does."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # Beside the repository and not in /tmp, which may be memory: durability is what is measured.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
         campus = write_campus(Path(folder))
-        summary = summarise(measure_all(campus, seconds, repeats, shards if cluster else []))
+        figures = measure_all(campus, seconds, repeats, shards if cluster else [], watched=watched)
+        summary = summarise(figures)
     show(summary)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")

@@ -69,6 +69,13 @@ def test_cluster_is_compared_within_each_repeat() -> None:
     assert "cluster_1_over_embedded" not in summary
 
 
+def test_what_watching_costs_is_compared_within_each_repeat() -> None:
+    assert "watched_over_not" not in summarise(FIGURES)
+    summary = summarise(FIGURES | {"watched": [figure(10), figure(18), figure(14)]})
+    assert (summary["watched_over_not"], summary["watched_over_not_spread"]) == (0.5, [0.5, 0.8])
+    assert (summary["watched_cpu_over_not"], summary["watched_cpu_over_not_spread"]) == (2, [1.25, 2])
+
+
 def test_cpu_is_that_of_the_whole_family() -> None:
     busy = [sys.executable, "-c", "print(sum(range(10**7)), flush=True); input()"]
     mine = Measured(os.getpid(), ("", 0), None)
