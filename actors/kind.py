@@ -78,7 +78,7 @@ class Booked(NamedTuple):
     """(ledger account, change) that sum to zero; those to one ledger account may come added up."""
 
     volume: Iterable[tuple[tuple[int, str], int]]
-    """What is counted, by merchant and service, added up whatever its direction."""
+    """What is counted, by merchant and service, whatever its direction; a pair may come more than once."""
 
 
 class Kind(NamedTuple):

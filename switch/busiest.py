@@ -21,8 +21,9 @@ class Busiest:
         """Requests a second of merchants, by number, and of stations: of those that asked most lately."""
         gateway = self._gateway
         asked: Counter[int] = Counter()
-        for second in gateway.asked_lately:
-            asked.update(second)
+        for terminals_asked, counts in gateway.asked_lately:
+            for number, count in zip(terminals_asked, counts, strict=True):
+                asked[number] += count
         seconds = len(gateway.asked_lately) * TICK_S
         merchants: Counter[int] = Counter()
         stations: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from time import monotonic
@@ -66,8 +67,9 @@ class Gateway:
         self.asked_this_second: dict[int, int] = {}
         """Requests by terminal."""
 
-        self.asked_lately: deque[dict[int, int]] = deque(maxlen=ASKED_SECONDS)
-        """The same of the seconds before."""
+        self.asked_lately: deque[tuple[array[int], array[int]]] = deque(maxlen=ASKED_SECONDS)
+        """The same of the seconds before: terminals, and requests of each. Packed, so that no numbers of messages stay
+        alive, scattered over the memory: to keep the dictionaries cost the whole switch 3 % of its CPU."""
 
         self.emergencies_this_second: dict[int, int] = {}
         """By terminal: whatever else it asks, it can still call for help."""
@@ -194,8 +196,9 @@ class Gateway:
 
     def _on_tick(self) -> None:
         self._tick = self.loop.call_later(TICK_S, self._on_tick)
-        self.asked_lately.append(self.asked_this_second)
-        self.asked_this_second = {}
+        asked = self.asked_this_second
+        self.asked_lately.append((array("L", asked), array("L", asked.values())))
+        asked.clear()
         self.emergencies_this_second.clear()
         limits, now = self.campus.sessions, monotonic()
         for session in list(self.sessions):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, zip_longest
 from operator import attrgetter
@@ -33,7 +32,7 @@ def book(events: Iterable[Event], first: int) -> Booked:
     """
     counted: list[Counted] = []
     posted: list[Posting] = []
-    volume: Counter[tuple[int, str]] = Counter()
+    volume: dict[tuple[int, str], int] = {}
     paid: dict[int, int] = {}
     drawn: list[Amounts] = []
     for position, event in enumerate(events, first):
@@ -47,13 +46,13 @@ def book(events: Iterable[Event], first: int) -> Booked:
             posted += changes
             if key is not None:
                 counted.append((key, amount, position))
-                volume[key[1], key[3]] += abs(amount)
+                of = key[1], key[3]
+                volume[of] = volume.get(of, 0) + abs(amount)
     if paid:
         posted += purse_postings(tuple(map(sum, zip_longest(*drawn, fillvalue=0))), -1)
-        for merchant, amount in paid.items():
-            posted.append(((MERCHANTS, merchant), amount))
-            volume[merchant, _PURCHASE] += amount
-    return Booked(counted, posted, volume.items())
+        posted += [((MERCHANTS, merchant), amount) for merchant, amount in paid.items()]
+    purchases = [((merchant, _PURCHASE), amount) for merchant, amount in paid.items()]
+    return Booked(counted, posted, [*purchases, *volume.items()])
 
 
 def postings(event: Event) -> tuple[Posting, ...]:
