@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from switch.addresses import Address
+from switch.system_errors import in_words
 
 Status = TypeVar("Status")
 
@@ -34,4 +35,5 @@ def read_status(http: Address, status_type: type[Status], seconds_max: float) ->
     except (HTTPException, msgspec.MsgspecError) as error:  # whoever is there does not speak HTTP, or is no switch
         raise NotThisSwitchError(str(error)) from error
     except OSError as error:
-        raise NobodyAnswersError(str(getattr(error, "reason", error))) from error
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise NobodyAnswersError(in_words(why) if isinstance(why, OSError) else str(why)) from error

@@ -10,7 +10,6 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from switch.addresses import ADDRESS, Address
-from switch.reports import report_console
 from switch.status_client import NobodyAnswersError, NotThisSwitchError, read_status
 from switch.switch_status import SwitchStatus
 from switch.terminal_events import TerminalEvents
@@ -18,6 +17,9 @@ from switch.top_frame import frame, waiting_frame
 
 SECONDS_MAX: Final = 2.0
 """How long the switch may take to say how it is."""
+
+COLUMNS_OF_A_FILE: Final = 120
+"""How wide a frame is that goes to no terminal."""
 
 
 @click.command()
@@ -53,7 +55,9 @@ def _print_once(http: Address) -> None:
         raise click.UsageError(f"--http {http}: nobody answers: {error}") from error
     except NotThisSwitchError as error:
         raise click.UsageError(f"--http {http}: whoever answers is no switch of this version: {error}") from error
-    report_console().print(frame(status))
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=COLUMNS_OF_A_FILE)
+    console.print(frame(status))
     raise SystemExit(0 if status.ready else 1)
 
 
