@@ -24,6 +24,7 @@ from actors.lmdb_store import FORMAT, Made
 from actors.placement import SLOTS
 from switch.data_folder import create, shard_folder
 from switch.secrets_file import MARKER
+from switch.switch_status import SwitchStatus
 from wire.codes import Code, Reason
 
 LOOPBACK = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
@@ -304,3 +305,15 @@ def test_where_the_data_are(campus, options, expected):
     result = command("serve", "--campus", campus, *options)
     assert result.exit_code == 2
     assert expected in " ".join(result.output.split())
+
+
+def test_what_operators_see(tmp_path):
+    with RunningSwitch(make_data(tmp_path), write_campus(tmp_path)) as switch:
+        status, body = switch.get("/status.json")
+        found = msgspec.json.decode(body, type=SwitchStatus)
+        assert (status, found.ready, found.shards[0].position) == (200, True, 20)
+        assert switch.get("/")[0] == 200
+        frame = command("top", "--once", "--http", switch.http)
+        assert (frame.exit_code, "tapswitch Test campus ready" in frame.output) == (0, True)
+        assert switch.samples()["tapswitch_ready", ()] == 1
+        assert switch.stop() == 0
