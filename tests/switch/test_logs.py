@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
-from switch.logs import LINES_PER_SECOND_MAX
+from switch.logs import LINES_PER_SECOND_MAX, PROBLEMS_MAX, TEXT_MAX
 
 PROGRAM = """
 import structlog
@@ -18,7 +19,7 @@ log = structlog.get_logger()
 """
 
 
-def lines_of(body: str, level: str = "info", before: str = "") -> list[dict[str, object]]:
+def lines_of(body: str, level: str = "info", before: str = "") -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(body=body, level=level, before=before)],
         capture_output=True, text=True, check=True,
@@ -69,3 +70,21 @@ log.info("flood")
     ]
     dropped = [(line["event"], line["lines_dropped_before"]) for line in lines if "lines_dropped_before" in line]
     assert dropped == [("flood", 1_000 - LINES_PER_SECOND_MAX)]
+
+
+def test_the_newest_problems_are_remembered_short_and_in_bounded_number():
+    body = """
+log.info("all is well")
+for number in range(logs.PROBLEMS_MAX):
+    log.warning("look", number=number)
+log.error("x" * 400, details="y" * 400)
+kept = logs.problems()
+log.info("kept", levels=[line.level for line in kept], events=[line.event for line in kept],
+         details=[line.details for line in kept], times=[line.time for line in kept])
+"""
+    kept = lines_of(body)[-1]
+    assert kept["levels"] == ["warning"] * (PROBLEMS_MAX - 1) + ["error"]
+    assert kept["events"] == ["look"] * (PROBLEMS_MAX - 1) + ["x" * TEXT_MAX]
+    assert kept["details"][0] == "number=1", "the oldest is forgotten"
+    assert kept["details"][-1] == f"details={'y' * 400}"[:TEXT_MAX]
+    assert all(time.endswith("Z") for time in kept["times"])
