@@ -137,7 +137,9 @@ def test_terminals_and_watchers_reach_the_ports_that_are_listened_on(head, worke
         assert worker["readinessProbe"]["tcpSocket"]["port"] == TERMINALS
     assert head["readinessProbe"]["httpGet"]["port"] == HTTP
     assert {entry["containerPort"] for entry in head["ports"]} == {HEAD, HTTP}
-    (job,) = yaml.safe_load((REPOSITORY / "deploy/prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    (job,) = yaml.safe_load((REPOSITORY / "deploy/prometheus/prometheus-cluster.yml").read_text("utf-8"))[
+        "scrape_configs"
+    ]
     assert [entry["url"] for entry in job["http_sd_configs"]] == [f"http://SERVE:{HTTP}/targets"]
 
 
