@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PYTEST_WORKERS ?= auto
 
-.PHONY: peak test check fix bench manual clean
+.PHONY: peak test check fix bench manual dashboards clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ bench: $(VENV)/installed ## micro benchmarks, then capacity
 
 manual: $(VENV)/installed ## the pages of the manual that are made from the code
 	$(BIN)/python -m switch.metrics_manual docs/operations/metrics.md
+
+dashboards: $(VENV)/installed ## Grafana's dashboards, from dashboards/
+	$(BIN)/python -m dashboards deploy/grafana/dashboards
 
 clean: ## remove everything that these commands made
 	rm -rf $(VENV) .bench-* peak-report capacity.json build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
