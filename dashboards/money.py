@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from dashboards.panels import figure, graph, page
 
 YUAN = "currency:¥"
-SOLD = 'increase(tapswitch_volume_minor_units_total{service="purchase"}[1h])'
+SOLD = 'tapswitch_volume_minor_units_total{service="purchase"}[1h]'
 HOUR = "increase(tapswitch_volume_minor_units_total[1h])"
 
 
@@ -52,8 +52,8 @@ def money() -> Dashboard:
         graph(
             "Sold, today and a week ago",
             {
-                "today": f"sum({SOLD}) / 100",
-                "a week ago": f"sum({SOLD} offset 1w) / 100",
+                "today": f"sum(increase({SOLD})) / 100",
+                "a week ago": f"sum(increase({SOLD} offset 1w)) / 100",
             },
             YUAN,
             "Per hour. The same number of requests but less money: a wrong price, or a limit that cuts.",
@@ -71,7 +71,7 @@ def money() -> Dashboard:
             "Holds",
             {
                 "outstanding": "sum(tapswitch_holds_outstanding)",
-                "yuan each": "sum(tapswitch_holds_outstanding_minor_units) / sum(tapswitch_holds_outstanding) / 100",
+                "yuan reserved": "sum(tapswitch_holds_outstanding_minor_units) / 100",
             },
             "short",
             "They rise in the evening, with the baths, and fall again. If they only rise, a controller never captures: "

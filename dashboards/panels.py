@@ -7,7 +7,13 @@ from typing import Final, TypeAlias
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode, LegendDisplayMode, TooltipDisplayMode
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DataSourceRef, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardLinkType,
+    DataSourceRef,
+    Threshold,
+    ThresholdsMode,
+)
 
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${source}")
 COLUMNS: Final = 24
@@ -76,7 +82,9 @@ def page(name: str, title: str, description: str, *panels: stat.Panel | timeseri
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .with_variable(dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus"))
-        .link(dashboard.DashboardLink("tapswitch").tags(["tapswitch"]).keep_time(True))  # noqa: FBT003 - the library's
+        .link(
+            dashboard.DashboardLink("tapswitch").type(DashboardLinkType.DASHBOARDS).tags(["tapswitch"]).keep_time(True)  # noqa: FBT003 - the library's
+        )
     )
     for panel in panels:
         made.with_panel(panel)
