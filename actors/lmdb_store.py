@@ -152,23 +152,17 @@ class LmdbStore:
 
     def row(self, key: bytes) -> bytes | None:
         """See Store.row."""
-        try:
-            with self._environment.begin(db=self._rows) as transaction:
-                value: bytes | None = transaction.get(key)
-                return value
-        except _DAMAGE as error:
-            raise _damaged(self._environment, error) from error
+        with self._reading(self._rows) as transaction:
+            value: bytes | None = transaction.get(key)
+            return value
 
     def rows(self, prefix: bytes, start: bytes = b"") -> Iterator[Row]:
         """See Store.rows."""
-        try:
-            with self._environment.begin(db=self._rows) as transaction, transaction.cursor() as cursor:
-                found = cursor.set_range(max(prefix, start))
-                while found and cursor.key().startswith(prefix):
-                    yield cursor.item()
-                    found = cursor.next()
-        except _DAMAGE as error:
-            raise _damaged(self._environment, error) from error
+        with self._reading(self._rows) as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(max(prefix, start))
+            while found and cursor.key().startswith(prefix):
+                yield cursor.item()
+                found = cursor.next()
 
     def batch_holding(self, position: int) -> StoredBatch | None:
         """See Store.batch_holding."""
@@ -176,24 +170,18 @@ class LmdbStore:
 
     def batches(self, position: int) -> Iterator[StoredBatch]:
         """See Store.batches."""
-        try:
-            with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
-                found = cursor.set_range(position.to_bytes(_POSITION_BYTES, "big"))
-                while found:
-                    yield StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
-                    found = cursor.next()
-        except _DAMAGE as error:
-            raise _damaged(self._environment, error) from error
+        with self._reading(self._journal) as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(position.to_bytes(_POSITION_BYTES, "big"))
+            while found:
+                yield StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
+                found = cursor.next()
 
     def last_batch(self) -> StoredBatch | None:
         """See Store.last_batch."""
-        try:
-            with self._environment.begin(db=self._journal) as transaction, transaction.cursor() as cursor:
-                if not cursor.last():
-                    return None
-                return StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
-        except _DAMAGE as error:
-            raise _damaged(self._environment, error) from error
+        with self._reading(self._journal) as transaction, transaction.cursor() as cursor:
+            if not cursor.last():
+                return None
+            return StoredBatch(int.from_bytes(cursor.key(), "big"), cursor.value())
 
     def usage(self) -> Usage:
         """See Store.usage. Pages that were used once count, though LMDB will use them again."""
@@ -237,6 +225,15 @@ class LmdbStore:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+    @contextmanager
+    def _reading(self, database: Any) -> Iterator[Any]:
+        """A transaction that reads it. Raises StoreDamagedError."""
+        try:
+            with self._environment.begin(db=database) as transaction:
+                yield transaction
+        except _DAMAGE as error:
+            raise _damaged(self._environment, error) from error
 
     def _put(self, transaction: Any, batch: StoredBatch) -> None:
         key = batch.last_position.to_bytes(_POSITION_BYTES, "big")

@@ -25,6 +25,11 @@ OPENING: Final[LedgerAccount] = ("opening", 0)
 MAIN_PURSE: Final[LedgerAccount] = (PURSES, MAIN)
 
 
+def suspense_postings(change: int) -> tuple[Posting, ...]:
+    """What comes into suspense, in minor units, or goes out of it; none if that is nothing."""
+    return ((SUSPENSE, change),) if change else ()
+
+
 def purse_postings(changes: Amounts, sign: int = 1) -> tuple[Posting, ...]:
     """Those of each purse that changed."""
     return tuple(((PURSES, purse), sign * change) for purse, change in enumerate(changes) if change)

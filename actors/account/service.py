@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from actors.account.events import Event
 from actors.account.postings import Booking
-from actors.account.state import Account
+from actors.account.state import Account, with_wrong_tries
 from actors.calendar import Moment
 from actors.effect import Effect
 from actors.policy import Policy, Service
@@ -95,3 +95,11 @@ def asked(event: Any) -> Any:
 
 DECLINED: Final = EventRow(unchanged, declined)
 """An event with `code` and `reason` that changed nothing."""
+
+
+def _apply_wrong_tries(account: Account, event: Any, position: int) -> Account:
+    return replace(account, position=position, pin=with_wrong_tries(account.pin, event.wrong_tries))
+
+
+DECLINED_WITH_PIN: Final = EventRow(_apply_wrong_tries, declined)
+"""An event with `code` and `reason` that changed nothing but the `wrong_tries` of the PIN."""

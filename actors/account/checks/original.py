@@ -9,8 +9,10 @@ from actors.account.events import Captured, Event, Held, HoldExpired, HoldRevers
 from wire.codes import Code, Reason
 from wire.messages import Capture, Release
 
-_NOT_FOUND: Final = Refusal(Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND)
-_ORIGINAL_REVERSED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)
+NOT_FOUND: Final = Refusal(Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND)
+ORIGINAL_REVERSED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)
+ORIGINAL_REFUNDED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
+ORIGINAL_SETTLED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED)
 HOLD_CAPTURED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.HOLD_CAPTURED)
 _HOLD_RELEASED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.HOLD_RELEASED)
 
@@ -33,6 +35,6 @@ def hold_check(request: Capture | Release, original: Event | None) -> Refusal | 
         case Released() if names_same_original(request, original):
             return _HOLD_RELEASED
         case HoldReversed() | Reversed() | Tombstoned() if names_same_original(request, original):
-            return _ORIGINAL_REVERSED
+            return ORIGINAL_REVERSED
         case _:
-            return _NOT_FOUND
+            return NOT_FOUND

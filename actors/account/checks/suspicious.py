@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from actors.account.checks.amounts import funds_check, purse_check
-from actors.account.checks.original import names_same_original
+from actors.account.checks.original import (
+    NOT_FOUND,
+    ORIGINAL_REFUNDED,
+    ORIGINAL_REVERSED,
+    ORIGINAL_SETTLED,
+    names_same_original,
+)
 from actors.account.checks.refusal import Refusal
 from actors.account.events import (
     Advised,
@@ -29,11 +35,7 @@ Suspicious = Advised | Captured | Reversed | PostedRefunded
 """Events that may have posted something that is not clean, or have left something owed of it."""
 
 _TOP_UP: Final = Service.TOP_UP.value
-_NOT_FOUND: Final = Refusal(Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND)
 _NOT_SUSPICIOUS: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_SUSPICIOUS)
-_ORIGINAL_REVERSED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)
-_ORIGINAL_REFUNDED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
-ORIGINAL_SETTLED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_SETTLED)
 _OWED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.OWED)
 _NOTHING_OWED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOTHING_OWED)
 
@@ -45,14 +47,14 @@ def suspicious_check(request: SettleSuspicion, original: Event | None) -> Refusa
     """
     match original:
         case None:
-            return _NOT_FOUND
+            return NOT_FOUND
         case SuspicionSettled() if names_same_original(request, original):
             return ORIGINAL_SETTLED
         case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
-            return _ORIGINAL_REVERSED
+            return ORIGINAL_REVERSED
         case Refunded() if names_same_original(request, original):
             owing = isinstance(original, PostedRefunded) and original.shortfall_left > 0
-            return None if owing else _ORIGINAL_REFUNDED
+            return None if owing else ORIGINAL_REFUNDED
         case Advised() if original.suspicious:
             return None
         case Captured() if original.suspicious and not names_same_original(request, original):

@@ -18,7 +18,7 @@ from actors.account.due import with_due
 from actors.account.events import AdviceDeclined, Advised, Event
 from actors.account.family import with_drawn
 from actors.account.holds import available
-from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.postings import MERCHANTS, Booking, purse_postings, suspense_postings
 from actors.account.purses import FAMILY, draw, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
@@ -98,7 +98,7 @@ def _book(event: Advised) -> Booking:
     return (
         (event.business_day, event.merchant, event.terminal, Service.ADVICE.value, event.period),
         event.amount,
-        (*postings, (SUSPENSE, -event.shortfall)) if event.shortfall else postings,
+        (*postings, *suspense_postings(-event.shortfall)),
     )
 
 

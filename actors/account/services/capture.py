@@ -20,7 +20,7 @@ from actors.account.due import with_due
 from actors.account.events import Captured, CaptureDeclined, CapturedShort, Event, Held, HoldExpired
 from actors.account.family import with_drawn
 from actors.account.holds import available, drawn, freed
-from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.postings import MERCHANTS, Booking, purse_postings, suspense_postings
 from actors.account.purses import FAMILY, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
@@ -103,12 +103,10 @@ def _book(event: Captured) -> Booking:
     """It counts on its own day, for the merchant of the hold."""
     totals = (event.business_day, event.merchant, event.terminal, Service.CAPTURE.value, event.period)
     postings = (*purse_postings(event.paid, -1), ((MERCHANTS, event.merchant), event.amount))
-    return totals, event.amount, (*postings, (SUSPENSE, -event.shortfall)) if event.shortfall else postings
+    return totals, event.amount, (*postings, *suspense_postings(-event.shortfall))
 
 
-_CAPTURED: Final = EventRow(
-    _apply, _answer, lambda event: -sum(event.paid), _book, _effect, uses_original=True
-)  # fmt: skip
+_CAPTURED: Final = EventRow(_apply, _answer, lambda event: -sum(event.paid), _book, _effect, uses_original=True)
 
 CAPTURE: Final = ServiceRow(
     service=Service.CAPTURE,

@@ -11,8 +11,8 @@ from actors.account.checks.pin import PIN_NOT_OFFERED, PinVerdict, change_pin_ch
 from actors.account.checks.refusal import Refusal
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.events import Event, PinChanged, PinChangeDeclined
-from actors.account.service import DECLINED, EventRow, ServiceRow
-from actors.account.state import Account, Pin, with_wrong_tries
+from actors.account.service import DECLINED_WITH_PIN, EventRow, ServiceRow
+from actors.account.state import Account, Pin
 from actors.calendar import Moment
 from actors.policy import Policy, Service, Terminal
 from wire.codes import APPROVED, NO_REASON
@@ -51,10 +51,6 @@ def _apply_changed(account: Account, event: PinChanged, position: int) -> Accoun
     return replace(account, position=position, pin=Pin(event.keyed_hash, is_initial=False))
 
 
-def _apply_declined(account: Account, event: PinChangeDeclined, position: int) -> Account:
-    return replace(account, position=position, pin=with_wrong_tries(account.pin, event.wrong_tries))
-
-
 def _answer(event: PinChanged) -> Answer:
     return Answer(event.terminal, event.stan, APPROVED, NO_REASON, 0, event.balances, ())
 
@@ -66,6 +62,6 @@ CHANGE_PIN: Final = ServiceRow(
     decide=_decide,
     events={
         PinChanged: EventRow(_apply_changed, _answer),
-        PinChangeDeclined: DECLINED._replace(apply=_apply_declined),
+        PinChangeDeclined: DECLINED_WITH_PIN,
     },
 )

@@ -14,7 +14,7 @@ from actors.account.checks.terminal import UNREGISTERED, hours_check, service_ch
 from actors.account.events import Event, Held, HeldWithPin, HoldDeclined, HoldDeclinedWithPin
 from actors.account.family import spendable
 from actors.account.holds import held, with_hold
-from actors.account.service import DECLINED, EventRow, ServiceRow, approved
+from actors.account.service import DECLINED, DECLINED_WITH_PIN, EventRow, ServiceRow, approved
 from actors.account.state import Account, OutstandingHold, with_wrong_tries
 from actors.calendar import Moment
 from actors.policy import Limits, Policy, Service, Terminal
@@ -94,10 +94,6 @@ def _apply_with_pin(account: Account, event: HeldWithPin, position: int) -> Acco
     return replace(_apply(account, event, position), pin=with_wrong_tries(account.pin, 0))
 
 
-def _apply_declined_with_pin(account: Account, event: HoldDeclinedWithPin, position: int) -> Account:
-    return replace(account, position=position, pin=with_wrong_tries(account.pin, event.wrong_tries))
-
-
 HOLD: Final = ServiceRow(
     service=Service.HOLD,
     request=Hold,
@@ -107,6 +103,6 @@ HOLD: Final = ServiceRow(
         Held: EventRow(_apply, approved),
         HeldWithPin: EventRow(_apply_with_pin, approved),
         HoldDeclined: DECLINED,
-        HoldDeclinedWithPin: DECLINED._replace(apply=_apply_declined_with_pin),
+        HoldDeclinedWithPin: DECLINED_WITH_PIN,
     },
 )

@@ -29,7 +29,7 @@ from actors.account.holds import held
 from actors.account.postings import MERCHANTS, Booking, purse_postings
 from actors.account.pricing import at_price
 from actors.account.purses import FAMILY, Amounts, draw, held_in, left
-from actors.account.service import DECLINED, EventRow, ServiceRow
+from actors.account.service import DECLINED, DECLINED_WITH_PIN, EventRow, ServiceRow
 from actors.account.state import Account, with_wrong_tries
 from actors.calendar import Moment
 from actors.effect import Effect, EffectName
@@ -157,10 +157,6 @@ def _apply_alerting(account: Account, event: AlertingPurchase, position: int) ->
     return replace(after, pin=with_wrong_tries(account.pin, 0)) if event.with_pin else after
 
 
-def _apply_declined_with_pin(account: Account, event: PurchaseDeclinedWithPin, position: int) -> Account:
-    return replace(account, position=position, pin=with_wrong_tries(account.pin, event.wrong_tries))
-
-
 def _apply_uncounted(account: Account, event: PurchasedUncounted, position: int) -> Account:
     day = event.business_day
     spent = account.spent if account.spending_day == day else 0
@@ -206,6 +202,6 @@ PURCHASE: Final = ServiceRow(
         AlertingPurchase: _PRICED._replace(apply=_apply_alerting, effect=_alert),
         PurchasedUncounted: _PURCHASED._replace(apply=_apply_uncounted),
         PurchaseDeclined: DECLINED,
-        PurchaseDeclinedWithPin: DECLINED._replace(apply=_apply_declined_with_pin),
+        PurchaseDeclinedWithPin: DECLINED_WITH_PIN,
     },
 )

@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from actors.account.checks.amounts import range_check
 from actors.account.checks.card import open_check
-from actors.account.checks.original import names_same_original
+from actors.account.checks.original import NOT_FOUND, ORIGINAL_REVERSED, ORIGINAL_SETTLED, names_same_original
 from actors.account.checks.refusal import Refusal
-from actors.account.checks.suspicious import ORIGINAL_SETTLED
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
 from actors.account.due import with_due
@@ -37,7 +36,7 @@ from actors.account.events import (
     Tombstoned,
 )
 from actors.account.family import with_returned
-from actors.account.postings import MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.postings import MERCHANTS, Booking, purse_postings, suspense_postings
 from actors.account.purses import FAMILY, Amounts, change, draw, held_in, left
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved
 from actors.account.state import Account
@@ -49,10 +48,8 @@ from wire.messages import Refund
 Payment = Purchased | Captured | Advised
 """What may be refunded."""
 
-_NOT_FOUND: Final = Refusal(Code.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_NOT_FOUND)
 _NOT_REFUNDABLE: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_REFUNDABLE)
 _ORIGINAL_DECLINED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_DECLINED)
-_ORIGINAL_REVERSED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REVERSED)
 _OTHER_MERCHANT: Final = Refusal(Code.NOT_PERMITTED_TO_TERMINAL, Reason.OTHER_MERCHANT)
 _MORE_THAN_LEFT: Final = Refusal(Code.INVALID_AMOUNT, Reason.MORE_THAN_LEFT)
 
@@ -86,11 +83,11 @@ def _original_check(request: Refund, terminal: Terminal, original: Event | None)
     """What the request names is a payment to the same merchant that stands, and of which so much is left."""
     match original:
         case None:
-            return _NOT_FOUND
+            return NOT_FOUND
         case PurchaseDeclined() | CaptureDeclined() | AdviceDeclined():
             return _ORIGINAL_DECLINED
         case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
-            return _ORIGINAL_REVERSED
+            return ORIGINAL_REVERSED
         case SuspicionSettled() if names_same_original(request, original):
             return ORIGINAL_SETTLED  # what it owed was collected since, or written off
         case Captured() if names_same_original(request, original):
@@ -182,7 +179,7 @@ def _book(event: Refunded) -> Booking:
 
 def _book_posted(event: PostedRefunded) -> Booking:
     totals, amount, postings = _book(event)
-    return totals, amount, (*postings, (SUSPENSE, event.settled)) if event.settled else postings
+    return totals, amount, (*postings, *suspense_postings(event.settled))
 
 
 _REFUNDED: Final = EventRow(_apply, approved, lambda event: sum(event.returned), _book, uses_original=True)

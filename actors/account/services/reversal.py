@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from actors.account.checks.original import HOLD_CAPTURED, names_same_original
+from actors.account.checks.original import HOLD_CAPTURED, ORIGINAL_REFUNDED, ORIGINAL_SETTLED, names_same_original
 from actors.account.checks.refusal import Refusal
-from actors.account.checks.suspicious import ORIGINAL_SETTLED, is_of_spent_top_up
+from actors.account.checks.suspicious import is_of_spent_top_up
 from actors.account.checks.terminal import UNREGISTERED, service_check
 from actors.account.counting import uncount
 from actors.account.due import with_due
@@ -39,7 +39,7 @@ from actors.account.events import (
 )
 from actors.account.family import with_returned
 from actors.account.holds import available, freed
-from actors.account.postings import CHANNELS, MERCHANTS, SUSPENSE, Booking, purse_postings
+from actors.account.postings import CHANNELS, MERCHANTS, Booking, purse_postings, suspense_postings
 from actors.account.pricing import at_price
 from actors.account.purses import FAMILY, MAIN, Amounts, change, held_in
 from actors.account.service import DECLINED, EventRow, ServiceRow, approved, unchanged
@@ -55,7 +55,6 @@ _PURCHASE: Final = Service.PURCHASE.value
 _TOP_UP: Final = Service.TOP_UP.value
 _AMOUNT_DIFFERS: Final = Refusal(Code.INVALID_TRANSACTION, Reason.AMOUNT_DIFFERS)
 _NOT_REVERSIBLE: Final = Refusal(Code.INVALID_TRANSACTION, Reason.NOT_REVERSIBLE)
-_ORIGINAL_REFUNDED: Final = Refusal(Code.INVALID_TRANSACTION, Reason.ORIGINAL_REFUNDED)
 
 
 class _Undone(NamedTuple):
@@ -145,7 +144,7 @@ def _original_check(request: Reversal, original: Event | None) -> Refusal | None
         case Reversed() | HoldReversed() | Tombstoned() if names_same_original(request, original):
             return None if original.amount == request.amount else _AMOUNT_DIFFERS
         case Refunded() if names_same_original(request, original):
-            return _ORIGINAL_REFUNDED
+            return ORIGINAL_REFUNDED
         case SuspicionSettled() if names_same_original(request, original):
             return ORIGINAL_SETTLED  # what it owed is owed no more
         case _:
@@ -204,7 +203,7 @@ def _book(event: Reversed) -> Booking:
         back, owed = ((CHANNELS, event.channel), event.amount), -event.shortfall
     else:
         back, owed = ((MERCHANTS, event.original_merchant), -event.amount), event.shortfall
-    return totals, event.amount, (*returned, back, (SUSPENSE, owed)) if owed else (*returned, back)
+    return totals, event.amount, (*returned, back, *suspense_postings(owed))
 
 
 _REVERSED: Final = EventRow(

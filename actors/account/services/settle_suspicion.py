@@ -16,7 +16,7 @@ from actors.account.checks.terminal import UNREGISTERED, command_check
 from actors.account.due import with_due
 from actors.account.events import Event, OfficeDeclined, Reversed, SuspicionSettled
 from actors.account.office import event_start, office_declined
-from actors.account.postings import LOSSES, SUSPENSE, Booking, purse_postings
+from actors.account.postings import LOSSES, Booking, purse_postings, suspense_postings
 from actors.account.purses import Amounts, draw, left
 from actors.account.service import DECLINED, EventRow, ServiceRow
 from actors.account.state import Account
@@ -75,7 +75,7 @@ def _book(event: SuspicionSettled) -> Booking:
     if not event.amount:
         return totals, 0, ()
     source = purse_postings(event.paid, -1) if event.paid else ((LOSSES, -event.amount),)
-    return totals, event.amount, (*source, (SUSPENSE, event.amount))
+    return totals, event.amount, (*source, *suspense_postings(event.amount))
 
 
 SETTLE_SUSPICION: Final = ServiceRow(
