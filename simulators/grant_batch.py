@@ -14,7 +14,8 @@ from typing import NamedTuple
 from simulators.auditor.auditor import is_decided
 from simulators.batch_file import BatchRow
 from simulators.desk import Desk
-from simulators.operator import CONNECT_SECONDS, COPIES_MAX, RETRY_SECONDS_MIN, TIME_OUT_SECONDS, WAIT_MS, OperatorError
+from simulators.operator import COPIES_MAX, RETRY_SECONDS_MIN, TIME_OUT_SECONDS, WAIT_MS, connected
+from simulators.retry import pause
 from simulators.station import AnyReply, Station
 from wire.codes import Code
 from wire.messages import Answer, GrantSubsidy, Rejected
@@ -63,12 +64,7 @@ async def grant_batch(
             replies[reply.terminal].put_nowait(reply)
 
     station = Station(desk.address, desk.station, desk.key, deliver)
-    connection = asyncio.create_task(station.run())
-    try:
-        try:
-            signed_on = await asyncio.wait_for(station.ready(), CONNECT_SECONDS)
-        except TimeoutError:
-            raise OperatorError(station.last_trouble) from None
+    async with connected(station) as signed_on:
         waiting = deque(enumerate(rows, signed_on.time_us))
 
         async def work(terminal: int) -> None:
@@ -83,9 +79,6 @@ async def grant_batch(
                     desks.create_task(work(number))
         except* BatchStoppedError as stopped:
             raise stopped.exceptions[0] from None
-    finally:
-        connection.cancel()
-        await asyncio.gather(connection, return_exceptions=True)
 
 
 async def _until_decided(station: Station, request: GrantSubsidy, replies: asyncio.Queue[AnyReply]) -> Answer:
@@ -107,8 +100,7 @@ async def _until_decided(station: Station, request: GrantSubsidy, replies: async
             refused = f"refused {reply.code:02d} {reply.reason.value}"
             raise BatchStoppedError(f"account {request.account}: {refused}: {remedy}")
         busy += 1
-        asked = reply.retry_after_ms / 1_000 if isinstance(reply, Answer) else 0.0
-        await asyncio.sleep(max(asked, RETRY_SECONDS_MIN))
+        await pause(reply, RETRY_SECONDS_MIN)
     raise BatchStoppedError(
         f"account {request.account}: no decision; the switch was asked {silent + busy} times; "
         "run the same command again, it grants nothing twice"

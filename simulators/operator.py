@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from simulators.auditor.auditor import is_decided
 from simulators.campus import StationKey
+from simulators.retry import pause
 from simulators.station import Address, AnyReply, Station
 from wire.codes import Code
-from wire.messages import Answer, ExplainGap, OfficeRequest, Rejected
+from wire.messages import Answer, ExplainGap, OfficeRequest, Rejected, SignedOn
 
 OperatorRequest = OfficeRequest | ExplainGap
 """What an operator may ask."""
@@ -59,14 +61,21 @@ async def give(
     """
     replies: asyncio.Queue[AnyReply] = asyncio.Queue()
     station = Station(address, name, key, replies.put_nowait)
+    async with connected(station) as signed_on:
+        request = request_with(signed_on.time_us if stan is None else stan)
+        return await _until_decided(station, request, replies)
+
+
+@asynccontextmanager
+async def connected(station: Station) -> AsyncIterator[SignedOn]:
+    """Signed on while inside, and signed off at the end. Raises OperatorError if it cannot sign on."""
     connection = asyncio.create_task(station.run())
     try:
         try:
             signed_on = await asyncio.wait_for(station.ready(), CONNECT_SECONDS)
         except TimeoutError:
             raise OperatorError(station.last_trouble) from None
-        request = request_with(signed_on.time_us if stan is None else stan)
-        return await _until_decided(station, request, replies)
+        yield signed_on
     finally:
         connection.cancel()
         await asyncio.gather(connection, return_exceptions=True)
@@ -91,6 +100,5 @@ async def _until_decided(station: Station, request: OperatorRequest, replies: as
         last = reply
         if is_decided(reply) or (isinstance(reply, Answer | Rejected) and reply.code in _NEVER):
             break
-        asked = reply.retry_after_ms / 1_000 if isinstance(reply, Answer) else 0.0
-        await asyncio.sleep(max(asked, RETRY_SECONDS_MIN))
+        await pause(reply, RETRY_SECONDS_MIN)
     return Given(request, last, copies)

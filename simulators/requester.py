@@ -7,7 +7,6 @@ with a decided answer or an accepted reversal.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from simulators.auditor.auditor import is_decided
 from simulators.errands import WAIT_MS, Reversible
 from simulators.line import Line, OnDecided
 from simulators.plan import Mishap
+from simulators.retry import pause
 from simulators.station import AnyReply, Station
 from wire.codes import Code
 from wire.messages import AccountRequest, Answer, Rejected, Reversal, TerminalRequest
@@ -83,8 +83,8 @@ class Requester:
                 return Served(Ending.ANSWERED, request, reply)
             if gives_up(reply, mishap) or self.station.is_cut_off:
                 break
-            if copy < COPIES_MAX:
-                await pause(reply)
+            if copy < COPIES_MAX and reply is not None:  # after a time-out there was waiting enough
+                await pause(reply, RETRY_SECONDS_MIN)
         certain = copy == 1 and isinstance(reply, Answer) and reply.code in {Code.TRY_AGAIN, Code.TOO_LATE}
         return Served(Ending.NOT_SERVED if certain else Ending.TO_REVERSE, request)
 
@@ -95,7 +95,8 @@ class Requester:
             reply = await self._line.ask(self.station, request, on_decided=tell_once)
             if reply is not None and is_decided(reply):
                 return reply
-            await pause(reply)
+            if reply is not None:
+                await pause(reply, RETRY_SECONDS_MIN)
 
     async def reverse(self, original: Reversible) -> AnyReply:
         """Send a reversal until it is answered. Returns the decided answer."""
@@ -128,10 +129,3 @@ def gives_up(reply: AnyReply | None, mishap: Mishap) -> bool:
         Code.FORMAT_ERROR,
         Code.SECURITY,
     }
-
-
-async def pause(reply: AnyReply | None) -> None:
-    """Wait as long as the answer asks for. After a time-out there was waiting enough."""
-    if reply is not None:
-        asked = reply.retry_after_ms / 1_000 if isinstance(reply, Answer) else 0.0
-        await asyncio.sleep(max(asked, RETRY_SECONDS_MIN))

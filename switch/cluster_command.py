@@ -9,11 +9,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from switch.addresses import ADDRESS, Address
+from switch.addresses import Address
 from switch.cluster_status import ClusterStatus, ProcessStatus
 from switch.node_command import node as node_command
 from switch.reports import report_console
-from switch.status_client import NobodyAnswersError, NotThisSwitchError, read_status
+from switch.status_client import NobodyAnswersError, NotThisSwitchError, http_option, read_status
 
 SECONDS_MAX: Final = 5.0
 NODE_CHARACTERS: Final = 8
@@ -28,13 +28,7 @@ def cluster() -> None:
 
 
 @cluster.command()
-@click.option(
-    "--http",
-    type=ADDRESS,
-    default="127.0.0.1:7180",
-    show_default=True,
-    help="The --http address of the running switch.",
-)
+@http_option
 @click.option("--json", "as_json", is_flag=True, help="Print what the switch said, instead of tables.")
 def status(http: Address, *, as_json: bool) -> None:
     """Show every shard and gateway. Exit status 1 if one of them is not serving, 2 if there is no such switch."""

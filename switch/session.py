@@ -205,8 +205,8 @@ class Session(asyncio.Protocol):
         code, reason = Code.APPROVED, Reason.NONE
         if message.protocol != PROTOCOL_VERSION:
             code, reason = Code.NOT_SUPPORTED, Reason.PROTOCOL_VERSION
-        elif (refusal := gateway.refusal_to_sign_on(peer.station)) is not None:
-            code, reason = Code.TRY_AGAIN, refusal
+        elif (refused := gateway.refusal_to_sign_on(peer.station)) is not None:
+            code, reason = Code.TRY_AGAIN, refused
         limits = gateway.campus.sessions
         signed_on = SignedOn(
             code, reason, PROTOCOL_VERSION, gateway.now_us(), limits.in_flight_max, limits.record_bytes_max,

@@ -1,18 +1,27 @@
-"""Reads `/status.json` of a running switch."""
+"""Reads `/status.json` of a running switch, for the commands that show it."""
 
 from __future__ import annotations
 
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import click
 import msgspec
 
-from switch.addresses import Address
+from switch.addresses import ADDRESS, Address
 from switch.system_errors import in_words
 
 Status = TypeVar("Status")
+
+http_option: Final = click.option(
+    "--http",
+    type=ADDRESS,
+    default="127.0.0.1:7180",
+    show_default=True,
+    help="The --http address of the running switch.",
+)
 
 
 class NobodyAnswersError(Exception):

@@ -9,8 +9,8 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from switch.addresses import ADDRESS, Address
-from switch.status_client import NobodyAnswersError, NotThisSwitchError, read_status
+from switch.addresses import Address
+from switch.status_client import NobodyAnswersError, NotThisSwitchError, http_option, read_status
 from switch.switch_status import SwitchStatus
 from switch.terminal_events import TerminalEvents
 from switch.top_frame import frame, waiting_frame
@@ -23,13 +23,7 @@ COLUMNS_OF_A_FILE: Final = 120
 
 
 @click.command()
-@click.option(
-    "--http",
-    type=ADDRESS,
-    default="127.0.0.1:7180",
-    show_default=True,
-    help="The --http address of the running switch.",
-)
+@http_option
 @click.option(
     "--every", type=click.FloatRange(0.2, 3_600), default=1.0, show_default=True, help="Seconds between two looks."
 )

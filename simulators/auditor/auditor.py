@@ -110,7 +110,8 @@ class Auditor:
         expected = {serial: state for serial, state in known.items() if state is not None}
         for terminal, cards in lists.items():
             told = {serial: state for serial, state in cards.items() if serial in known}
-            for serial in sorted(serial for serial in known if told.get(serial) != expected.get(serial)):
+            differing = {serial for serial, _ in told.items() ^ expected.items()}
+            for serial in sorted(differing):
                 text = (
                     f"card {serial} is {expected.get(serial, 'good')}, and {told.get(serial, 'good')} in the hot list"
                 )

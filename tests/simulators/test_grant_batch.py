@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from simulators import grant_batch as grant_batch_module
+from simulators import operator as operator_module
 from simulators.bad_input import BadInputError
 from simulators.batch_file import BatchRow, read_batch
 from simulators.operator_command import operator
@@ -143,7 +144,7 @@ def test_what_no_further_command_would_mend_ends_the_run_and_says_what_will(
 
 
 def test_nobody_listens(campus, file, quick_batch, monkeypatch):
-    monkeypatch.setattr(grant_batch_module, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(operator_module, "CONNECT_SECONDS", 0.3)
     file.write_text(GOOD)
 
     class Nowhere:
