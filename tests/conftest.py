@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from crowd import Crowd
 
 _HERE = Path(__file__).parent
 # pytest has just put this folder on the import path, where its sub-folders would hide the packages that they test.
@@ -21,6 +27,20 @@ def no_ray_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     if "ray" in sys.modules:
         monkeypatch.setattr("ray.init", refuse)
+
+
+@pytest.fixture
+async def crowd(campus: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crowd]:
+    """Terminals at work on the accounts of the test's own `data`, which come back soon after a lost connection."""
+    from crowd import Crowd  # most tests need none
+
+    from simulators import station
+
+    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
+    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
+    made.connect()
+    yield made
+    await made.disconnect()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

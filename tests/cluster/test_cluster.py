@@ -6,14 +6,12 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from time import monotonic
 
 import pytest
 from campus_folder import KEYS, NORTH, SOUTH, SOUTH_TILL, account_number, write_campus, write_secrets
-from crowd import Crowd
 from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, taken, until
 from running_switch import RunningSwitch, command, make_data, python
 from station_client import StationClient
@@ -22,7 +20,6 @@ from witnesses import check
 
 from bench.nodes import LOST_SOON
 from bench.processes import family, is_alive
-from simulators import station
 from simulators.metrics_page import read_page
 from wire.codes import Code
 
@@ -34,11 +31,6 @@ CLUSTER = ("--cluster", "local", "--gateways", 2, "--shards", SHARDS)
 ANSWERS_BETWEEN_KILLS = 300
 
 
-@pytest.fixture(autouse=True)
-def quick_reconnects(monkeypatch):
-    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
-
-
 @pytest.fixture
 def campus(tmp_path) -> Path:
     return write_campus(tmp_path)
@@ -47,14 +39,6 @@ def campus(tmp_path) -> Path:
 @pytest.fixture
 def data(tmp_path) -> Path:
     return make_data(tmp_path, ACCOUNTS, shards=SHARDS)
-
-
-@pytest.fixture
-async def crowd(campus, data, tmp_path) -> AsyncIterator[Crowd]:
-    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
-    made.connect()
-    yield made
-    await made.disconnect()
 
 
 async def test_every_gateway_serves_every_account_and_nothing_is_left_behind(campus, data):

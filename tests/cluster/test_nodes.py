@@ -7,14 +7,13 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import pytest
 from campus_folder import account_number, write_campus
-from crowd import Crowd
 from running_cluster import WAIT_S_MAX, is_ready, process_numbers, status, until
 from running_switch import RunningSwitch, make_data, python
 from station_client import StationClient
@@ -23,7 +22,6 @@ from witnesses import check
 
 from bench.nodes import LOST_SOON, Node, free_port, fresh_token
 from bench.processes import is_alive
-from simulators import station
 from switch.data_folder import shard_folder
 from wire.codes import Code
 
@@ -34,20 +32,19 @@ SHARDS = 2
 ANSWERS_BETWEEN_KILLS = 300
 
 
-@pytest.fixture(autouse=True)
-def quick_reconnects(monkeypatch):
-    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
-
-
 @pytest.fixture
 def campus(tmp_path) -> Path:
     return write_campus(tmp_path)
 
 
 @pytest.fixture
-def folders(tmp_path) -> list[Path]:
+def data(tmp_path) -> Path:
+    return make_data(tmp_path, ACCOUNTS, shards=SHARDS)
+
+
+@pytest.fixture
+def folders(tmp_path, data) -> list[Path]:
     """For each shard the folder of the machine that has it."""
-    data = make_data(tmp_path, ACCOUNTS, shards=SHARDS)
     made = [tmp_path / f"machine-{shard}" for shard in range(SHARDS)]
     for shard, folder in enumerate(made):
         shutil.move(shard_folder(data, shard), shard_folder(folder, shard))
@@ -78,14 +75,6 @@ def machines(tmp_path, folders) -> Iterator[Machines]:
 def serve(machines: Machines, campus: Path, port: int, *options: object) -> RunningSwitch:
     joining = "--cluster", machines.head, "--listen", f"127.0.0.1:{port}"
     return RunningSwitch(None, campus, *joining, "--gateways", SHARDS, *options, environment=machines.environment)
-
-
-@pytest.fixture
-async def crowd(campus, folders, tmp_path) -> AsyncIterator[Crowd]:
-    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
-    made.connect()
-    yield made
-    await made.disconnect()
 
 
 async def test_whatever_is_lost_comes_back_where_its_data_are(

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
@@ -16,7 +15,6 @@ from crowd import Crowd
 from running_switch import RunningSwitch, command, make_data
 from witnesses import check, journaled
 
-from simulators import station
 from switch.new_folder import UNFINISHED
 
 ACCOUNTS = 300
@@ -24,11 +22,6 @@ SHARDS = 2
 ANSWERS_MAX = 400
 DELAY_SECONDS_MAX = 0.3
 """The victim is killed at most so long after the backup began: it takes about as long, most of it Python's start."""
-
-
-@pytest.fixture(autouse=True)
-def quick_reconnects(monkeypatch):
-    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
 
 
 @pytest.fixture
@@ -39,14 +32,6 @@ def campus(tmp_path) -> Path:
 @pytest.fixture
 def data(tmp_path) -> Path:
     return make_data(tmp_path, ACCOUNTS, shards=SHARDS)
-
-
-@pytest.fixture
-async def crowd(campus, data, tmp_path) -> AsyncIterator[Crowd]:
-    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
-    made.connect()
-    yield made
-    await made.disconnect()
 
 
 def begun(*arguments: object) -> subprocess.Popen[str]:

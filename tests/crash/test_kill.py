@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
@@ -13,17 +12,10 @@ from crowd import Crowd
 from running_switch import RunningSwitch, make_data
 from witnesses import check, journaled
 
-from simulators import station
-
 ACCOUNTS = 300
 ANSWERS_MAX = 1_500
 DELAY_SECONDS_MAX = 0.01
 """The switch is killed at most so many answers, and then so much time, after the beginning of a round."""
-
-
-@pytest.fixture(autouse=True)
-def quick_reconnects(monkeypatch):
-    monkeypatch.setattr(station, "BACK_OFF_SECONDS_MAX", 0.2)
 
 
 @pytest.fixture
@@ -34,14 +26,6 @@ def campus(tmp_path) -> Path:
 @pytest.fixture
 def data(tmp_path) -> Path:
     return make_data(tmp_path, ACCOUNTS)
-
-
-@pytest.fixture
-async def crowd(campus, data, tmp_path) -> AsyncIterator[Crowd]:
-    made = Crowd(campus, tmp_path / "accounts.csv", Random(1))
-    made.connect()
-    yield made
-    await made.disconnect()
 
 
 async def started(data: Path, campus: Path, crowd: Crowd) -> RunningSwitch:
