@@ -12,11 +12,9 @@ from example_campus import (
     HASH_KEY,
     LIMITS,
     LUNCH,
-    NOON,
     NOON_US,
     POLICY,
     TODAY,
-    account,
     answer_of,
     capture,
     card_of,
@@ -32,38 +30,18 @@ from example_campus import (
     reset_pin,
 )
 from msgspec.structs import replace
+from pin_holders import OVER, RICH, WRONG, applied, decided, holder_with, outcome
 
 from actors.account.answers import answer_repeat
 from actors.account.card import CardState
 from actors.account.events import Captured, Held, HeldWithPin, HoldDeclined, HoldDeclinedWithPin
 from actors.account.kind import ACCOUNT
 from actors.account.services.hold import HOLDS_MAX
-from actors.account.tables import ANSWER, APPLY, DECIDE
+from actors.account.tables import ANSWER
 from actors.memory_store import MemoryStore
 from actors.policy import HOLD_LIFETIME_US, PinKeys
 from actors.verification import verify
 from wire.codes import Code, Reason
-
-RICH = account(purses=(100_000,), pin=pin_of())
-OVER = LIMITS.purchase_max + 1
-WRONG = "000000"
-
-
-def decided(request: Any, holder: Any = RICH, policy: Any = POLICY, original: Any = None) -> Any:
-    return DECIDE[type(request)](holder, request, original, NOON, policy, 99)
-
-
-def applied(holder: Any, event: Any) -> Any:
-    return APPLY[type(event)](holder, event, 8)
-
-
-def outcome(event: Any) -> tuple[Code, Reason]:
-    answer = ANSWER[type(event)](event)
-    return answer.code, answer.reason
-
-
-def holder_with(**pin: Any) -> Any:
-    return replace(RICH, pin=pin_of(**pin))
 
 
 def test_hold_up_to_the_limit_needs_no_pin_and_looks_at_none() -> None:

@@ -37,6 +37,7 @@ from example_campus import (
     reversal,
 )
 from msgspec.structs import replace
+from pin_holders import OVER, RICH, WRONG, applied, decided, holder_with, outcome
 
 from actors.account.answers import answer_repeat, same_content
 from actors.account.booking import postings
@@ -55,7 +56,7 @@ from actors.account.events import (
 from actors.account.kind import ACCOUNT
 from actors.account.pins import keyed_hash
 from actors.account.state import Loss
-from actors.account.tables import ANSWER, APPLY, DECIDE
+from actors.account.tables import ANSWER, DECIDE
 from actors.memory_store import MemoryStore
 from actors.policy import Limits, PinKeys, Price
 from actors.verification import verify
@@ -63,27 +64,7 @@ from wire.codec import encode_message
 from wire.codes import Code, Reason
 from wire.messages import FeePayment, ReplaceCard
 
-RICH = account(purses=(100_000,), pin=pin_of())
-OVER = LIMITS.purchase_max + 1
-WRONG = "000000"
 NO_PINS = replace(POLICY, pin_keys=PinKeys())
-
-
-def decided(request: Any, holder: Any = RICH, policy: Any = POLICY) -> Any:
-    return DECIDE[type(request)](holder, request, None, NOON, policy, 99)
-
-
-def applied(holder: Any, event: Any) -> Any:
-    return APPLY[type(event)](holder, event, 8)
-
-
-def outcome(event: Any) -> tuple[Code, Reason]:
-    answer = ANSWER[type(event)](event)
-    return answer.code, answer.reason
-
-
-def holder_with(**pin: Any) -> Any:
-    return replace(RICH, pin=pin_of(**pin))
 
 
 def test_purchase_up_to_the_limit_needs_no_pin_and_looks_at_none() -> None:
